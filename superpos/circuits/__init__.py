@@ -1,0 +1,31 @@
+"""T small ReLU networks ("circuits") as stacked tensors, and families of them. Chapter 2."""
+
+from superpos.circuits.batches import (
+    conditional_inputs,
+    conditional_state,
+    random_active,
+    rotation_inputs,
+    sphere,
+)
+from superpos.circuits.families import conditional_rotations, random_mlps, random_residual, rotations
+from superpos.circuits.modules import ResidualBlock, from_modules
+from superpos.circuits.stacks import Circuits, MLPCircuits, ResidualCircuits
+from superpos.circuits.trained import trained
+
+__all__ = [
+    "Circuits",
+    "MLPCircuits",
+    "ResidualBlock",
+    "ResidualCircuits",
+    "conditional_inputs",
+    "conditional_rotations",
+    "conditional_state",
+    "from_modules",
+    "random_active",
+    "random_mlps",
+    "random_residual",
+    "rotation_inputs",
+    "rotations",
+    "sphere",
+    "trained",
+]

@@ -1,0 +1,71 @@
+"""Families of small circuits with known mathematics: random ones and rotations."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from superpos.checks import check_count, check_number
+from superpos.circuits.stacks import MLPCircuits, ResidualCircuits
+from superpos.sampling import generator
+
+
+def random_mlps(T: int, d: int, L: int, *, seed: int) -> MLPCircuits:
+    """Gaussian MLPs without bias, weights N(0, 2/d): a ReLU layer then keeps the mean square of its input."""
+    _check_sizes(T=T, d=d, L=L)
+    weights = torch.randn((L, T, d, d), generator=generator(seed)) * math.sqrt(2 / d)
+    return MLPCircuits(weights, torch.zeros(L, T, d))
+
+
+def random_residual(T: int, d: int, m: int, L: int, *, seed: int, threshold: float = 0.0) -> ResidualCircuits:
+    """Gaussian residual circuits: w_in of variance 1/d, w_out of variance 1/m, every bias −threshold.
+
+    With |x|² = d a pre-activation, before the threshold θ, is then N(0, 1).
+    """
+    _check_sizes(T=T, d=d, m=m, L=L)
+    check_number("threshold", threshold, at_least=0.0)
+    g = generator(seed)
+    w_in = torch.randn((L, T, m, d), generator=g) / math.sqrt(d)
+    w_out = torch.randn((L, T, d, m), generator=g) / math.sqrt(m)
+    return ResidualCircuits(w_in, w_out, torch.full((L, T, m), -float(threshold)))
+
+
+def rotations(T: int, L: int, *, seed: int) -> MLPCircuits:
+    """Rotations of the plane, d = 2:  w = R(θ_t), b = 1 − R(θ_t)·(1, 1), on a = x + 1.
+
+    Since w a + b = R x + 1 ≥ 0 for |x| ≤ 1, the ReLU changes nothing and the circuit is exact there.
+    The angle θ_t is uniform in [0, 2π) and the same in every layer. To a = 0 it answers ReLU(b) ≠ 0.
+    """
+    _check_sizes(T=T, L=L)
+    c, s = _angles(T, seed)
+    w = torch.stack([torch.stack([c, -s], dim=-1), torch.stack([s, c], dim=-1)], dim=-2)
+    b = 1 - w.sum(dim=-1)
+    return MLPCircuits(w.repeat(L, 1, 1, 1), b.repeat(L, 1, 1))
+
+
+def conditional_rotations(T: int, L: int, *, seed: int) -> MLPCircuits:
+    """Rotations that carry their own on-indicator α, d = 4 (Linsefors & Bushnaq 2025, "Rotations in Superposition").
+
+    With c = cos θ_t, s = sin θ_t the rows of w are (2, −2, 0, 0), (2, −2, 0, 0),
+    (2 − (c−s), −2 + (c−s), c, −s), (2 − (s+c), −2 + (s+c), s, c), and b = (−0.5, −1.5, −1, −1).
+    Inputs as `conditional_inputs` makes them, states as `conditional_state` reads them: the first two neurons are
+    a step in α, ReLU(2α − 0.5) − ReLU(2α − 1.5), that erases noise on α below 0.25. An inactive circuit is all zero.
+    """
+    _check_sizes(T=T, L=L)
+    c, s = _angles(T, seed)
+    two, none = torch.full_like(c, 2), torch.zeros_like(c)
+    u, v = c - s, s + c
+    rows = [(two, -two, none, none), (two, -two, none, none), (2 - u, u - 2, c, -s), (2 - v, v - 2, s, c)]
+    w = torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
+    b = torch.tensor([-0.5, -1.5, -1.0, -1.0])
+    return MLPCircuits(w.repeat(L, 1, 1, 1), b.repeat(L, T, 1))
+
+
+def _angles(T: int, seed: int) -> tuple[Tensor, Tensor]:
+    angle = 2 * math.pi * torch.rand(T, generator=generator(seed))
+    return angle.cos(), angle.sin()
+
+
+def _check_sizes(**sizes: int) -> None:
+    for name, value in sizes.items():
+        check_count(name, value)

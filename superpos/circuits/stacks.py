@@ -1,0 +1,147 @@
+"""The two kinds of small circuit, T of one shape at a time."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, fields, replace
+from typing import Self
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from superpos.checks import check_batch, check_tensor
+
+
+class Circuits(ABC):
+    """T small networks of one shape, stacked: axis 0 of every tensor is the layer, axis 1 the circuit."""
+
+    @property
+    @abstractmethod
+    def stack(self) -> Float[Tensor, "L T out d"]:
+        """The tensor that gives the circuits their shape, dtype and device."""
+
+    @property
+    def L(self) -> int:
+        """Number of layers."""
+        return self.stack.shape[0]
+
+    @property
+    def T(self) -> int:
+        """Number of circuits."""
+        return self.stack.shape[1]
+
+    @property
+    def d(self) -> int:
+        """Width of a circuit's state."""
+        return self.stack.shape[3]
+
+    @abstractmethod
+    def layer(self, l: int, active: Int64[Tensor, "B z"], x: Float[Tensor, "B z d"]) -> Float[Tensor, "B z d"]:
+        """Layer l (from 0) of the circuits in `active` on their states x."""
+
+    def run(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]) -> Float[Tensor, "L1 B z d"]:
+        """Run the circuits named in `active`, each alone: the exact answer that a large network has to reproduce.
+
+        Args:
+            active: indices of circuits, distinct within a row.
+            inputs: their inputs.
+
+        Returns:
+            States (L+1, B, z, d); entry 0 is the inputs, entry l the state after layer l.
+
+        Raises:
+            TypeError, ValueError: for a wrong shape, dtype, device, index, or a value that is not finite.
+        """
+        check_batch(active, inputs, self.T, self.d, like=self.stack)
+        states = [inputs]
+        for l in range(self.L):
+            states.append(self.layer(l, active, states[-1]))
+        return torch.stack(states)
+
+    def __getitem__(self, chosen: slice | Int64[Tensor, " chosen"]) -> Self:
+        """The circuits of a slice, `circuits[:256]`, or of a tensor of indices."""
+        if not isinstance(chosen, slice | Tensor):
+            raise TypeError(f"circuits are indexed by a slice or a tensor of indices, not by {type(chosen).__name__}")
+        return self._map(lambda tensor: tensor[:, chosen])
+
+    def to(self, *args, **kwargs) -> Self:
+        """The same circuits in another dtype or on another device, as `Tensor.to`."""
+        return self._map(lambda tensor: tensor.to(*args, **kwargs))
+
+    def _map(self, change) -> Self:
+        tensors = {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
+        return replace(self, **{k: change(v) for k, v in tensors.items() if isinstance(v, Tensor)})  # type: ignore[type-var]
+
+
+@dataclass(frozen=True, eq=False)
+class MLPCircuits(Circuits):
+    """T multilayer perceptrons of one width:  a_t^l = ReLU(w_t^l a_t^{l−1} + b_t^l).
+
+    Args:
+        weights: w, shape (L, T, d, d).
+        biases: b, shape (L, T, d).
+        last_relu: False leaves the ReLU of layer L out (a linear output).
+
+    Raises:
+        TypeError, ValueError: for a wrong shape, dtype or device, or a weight that is not finite.
+    """
+
+    weights: Float[Tensor, "L T d d"]
+    biases: Float[Tensor, "L T d"]
+    last_relu: bool = True
+
+    def __post_init__(self) -> None:
+        check_tensor("weights", self.weights, {"L": None, "T": None, "d": None, "d ": None})
+        L, T, out, d = self.weights.shape
+        check_tensor("weights", self.weights, {"L": L, "T": T, "d": d, "d ": d})
+        check_tensor("biases", self.biases, {"L": L, "T": T, "d": d}, like=self.weights)
+
+    @property
+    def stack(self) -> Float[Tensor, "L T d d"]:
+        return self.weights
+
+    def layer(self, l: int, active: Int64[Tensor, "B z"], x: Float[Tensor, "B z d"]) -> Float[Tensor, "B z d"]:
+        pre = (self.weights[l, active] @ x[..., None])[..., 0] + self.biases[l, active]
+        return pre if l == self.L - 1 and not self.last_relu else pre.relu()
+
+
+@dataclass(frozen=True, eq=False)
+class ResidualCircuits(Circuits):
+    """T residual networks of one shape:  x_t^{l+1} = x_t^l + w_out,t^l ReLU(w_in,t^l x_t^l + b_t^l).
+
+    Args:
+        w_in: reads the state into m neurons, shape (L, T, m, d).
+        w_out: writes the neurons back, shape (L, T, d, m).
+        bias: of the neurons, shape (L, T, m).
+
+    Raises:
+        TypeError, ValueError: for a wrong shape, dtype or device, or a weight that is not finite.
+    """
+
+    w_in: Float[Tensor, "L T m d"]
+    w_out: Float[Tensor, "L T d m"]
+    bias: Float[Tensor, "L T m"]
+
+    def __post_init__(self) -> None:
+        check_tensor("w_in", self.w_in, {"L": None, "T": None, "m": None, "d": None})
+        L, T, m, d = self.w_in.shape
+        check_tensor("w_out", self.w_out, {"L": L, "T": T, "d": d, "m": m}, like=self.w_in)
+        check_tensor("bias", self.bias, {"L": L, "T": T, "m": m}, like=self.w_in)
+
+    @property
+    def stack(self) -> Float[Tensor, "L T m d"]:
+        return self.w_in
+
+    @property
+    def m(self) -> int:
+        """Neurons per layer of one circuit."""
+        return self.w_in.shape[2]
+
+    def pre_activations(
+        self, l: int, active: Int64[Tensor, "B z"], x: Float[Tensor, "B z d"]
+    ) -> Float[Tensor, "B z m"]:
+        """w_in,t x_t + b_t of layer l (from 0), before the ReLU."""
+        return (self.w_in[l, active] @ x[..., None])[..., 0] + self.bias[l, active]
+
+    def layer(self, l: int, active: Int64[Tensor, "B z"], x: Float[Tensor, "B z d"]) -> Float[Tensor, "B z d"]:
+        neurons = self.pre_activations(l, active, x).relu()
+        return x + (self.w_out[l, active] @ neurons[..., None])[..., 0]

@@ -1,0 +1,99 @@
+"""No superposition: each circuit has its own neurons. The yardstick of every construction. Chapter 1."""
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from superpos.circuits import MLPCircuits, ResidualCircuits
+from superpos.network import Layer, Network
+
+
+class OwnMLPLayer(Layer):
+    """a_t ← ReLU(w_t a_t + b_t) for every circuit: a block-diagonal layer, kept as its T blocks."""
+
+    def __init__(self, w: Float[Tensor, "T d d"], b: Float[Tensor, "T d"], relu: bool) -> None:
+        super().__init__()
+        self.w, self.b = (nn.Parameter(x.clone(), requires_grad=False) for x in (w, b))
+        self.relu = relu
+
+    @property
+    def width(self) -> int:
+        return self.b.numel()
+
+    def neurons(self, A: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
+        pre = _blocks(self.w, A) + self.b.flatten()
+        return pre.relu() if self.relu else pre
+
+    def write(self, A: Float[Tensor, "B D"], neurons: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
+        return neurons
+
+    def dense(self) -> tuple[Tensor, Tensor]:
+        return torch.block_diag(*self.w), self.b.flatten()
+
+
+class OwnResidualLayer(Layer):
+    """x_t ← x_t + w_out,t ReLU(w_in,t x_t + b_t) for every circuit, kept as T blocks."""
+
+    def __init__(
+        self, w_in: Float[Tensor, "T m d"], b: Float[Tensor, "T m"], w_out: Float[Tensor, "T d m"]
+    ) -> None:
+        super().__init__()
+        self.w_in, self.b, self.w_out = (nn.Parameter(x.clone(), requires_grad=False) for x in (w_in, b, w_out))
+
+    @property
+    def width(self) -> int:
+        return self.w_in.shape[0] * self.w_in.shape[2]
+
+    def neurons(self, A: Float[Tensor, "B D"]) -> Float[Tensor, "B M"]:
+        return (_blocks(self.w_in, A) + self.b.flatten()).relu()
+
+    def write(self, A: Float[Tensor, "B D"], neurons: Float[Tensor, "B M"]) -> Float[Tensor, "B D"]:
+        return A + _blocks(self.w_out, neurons)
+
+    def dense(self) -> tuple[Tensor, Tensor, Tensor]:
+        return torch.block_diag(*self.w_in), self.b.flatten(), torch.block_diag(*self.w_out)
+
+
+class DedicatedNetwork(Network):
+    """T circuits side by side in width T·d: exact for every set of active circuits, even all of them."""
+
+    def __init__(self, T: int, d: int, layers: list[Layer]) -> None:
+        super().__init__()
+        self.T, self.d = T, d
+        self.layers = nn.ModuleList(layers)
+
+    def encode(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]) -> Float[Tensor, "B D"]:
+        A = inputs.new_zeros(len(inputs), self.T, self.d)
+        A[torch.arange(len(inputs), device=active.device)[:, None], active] = inputs
+        return A.flatten(1)
+
+    def read(
+        self, A: Float[Tensor, "B D"], active: Int64[Tensor, "B z"], layer: int
+    ) -> Float[Tensor, "B z d"]:
+        return self.read_all(A, layer)[torch.arange(len(A), device=active.device)[:, None], active]
+
+    def read_all(self, A: Float[Tensor, "B D"], layer: int) -> Float[Tensor, "B T d"]:
+        return A.unflatten(1, (self.T, self.d))
+
+
+def embed(circuits: MLPCircuits | ResidualCircuits) -> DedicatedNetwork:
+    """Put T circuits side by side, each in its own d coordinates and its own neurons: D = T·d, no error at all.
+
+    An inactive circuit is given 0 and may answer its biases; nobody reads it.
+
+    Raises:
+        TypeError: if circuits is neither MLPCircuits nor ResidualCircuits.
+    """
+    L, T, d = range(circuits.L), circuits.T, circuits.d
+    if isinstance(circuits, ResidualCircuits):
+        stacks = circuits.w_in, circuits.bias, circuits.w_out
+        return DedicatedNetwork(T, d, [OwnResidualLayer(*(x[l] for x in stacks)) for l in L])
+    if isinstance(circuits, MLPCircuits):
+        relu = [circuits.last_relu or l + 1 < circuits.L for l in L]
+        return DedicatedNetwork(T, d, [OwnMLPLayer(circuits.weights[l], circuits.biases[l], relu[l]) for l in L])
+    raise TypeError(f"circuits is {type(circuits).__name__}; it must be MLPCircuits or ResidualCircuits")
+
+
+def _blocks(w: Float[Tensor, "T out d"], A: Float[Tensor, "B Td"]) -> Float[Tensor, "B Tout"]:
+    """The block-diagonal product, without its zeros."""
+    return torch.einsum("toi,bti->bto", w, A.unflatten(1, (w.shape[0], w.shape[2]))).flatten(1)

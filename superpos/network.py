@@ -1,0 +1,143 @@
+"""The large network: encode, run its layers, read. Every construction returns one. Chapter 3."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor, nn
+
+from superpos.checks import check_batch
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What one pass of the large network says about the circuits that were active.
+
+    Attributes:
+        estimates: entry 0 is the inputs, entry l what is read of each active circuit after circuit layer l.
+        on: fraction of the large network's neurons that are on (> 0) in each circuit layer, over the batch.
+        live: for constructions that know it, whether an active circuit's estimate can be trusted.
+    """
+
+    estimates: Float[Tensor, "L1 B z d"]
+    on: Float[Tensor, " L"]
+    live: Bool[Tensor, "B z"] | None = None
+
+
+class Layer(nn.Module, ABC):
+    """One layer of a large network in two steps: the neurons it computes, and the activations it leaves."""
+
+    @property
+    @abstractmethod
+    def width(self) -> int:
+        """Width of the activations it leaves."""
+
+    @abstractmethod
+    def neurons(self, A: Float[Tensor, "B D"]) -> Float[Tensor, "B M"]:
+        """The rectified neurons of the layer."""
+
+    @abstractmethod
+    def write(self, A: Float[Tensor, "B D"], neurons: Float[Tensor, "B M"]) -> Float[Tensor, "B D"]:
+        """The next activations, from the last ones and the neurons."""
+
+    @abstractmethod
+    def dense(self) -> tuple[Tensor, ...]:
+        """The layer as plain matrices: (W, b), or (W_in, b, W_out) of a residual layer."""
+
+    def forward(self, A: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
+        return self.write(A, self.neurons(A))
+
+
+class ResidualLayer(Layer):
+    """A ← A + ReLU(A W_inᵀ + b) W_outᵀ.
+
+    W_out is kept transposed, so that both matrices have one row for each neuron.
+    """
+
+    def __init__(
+        self, W_in: Float[Tensor, "M D"], b: Float[Tensor, " M"], W_out_T: Float[Tensor, "M D"]
+    ) -> None:
+        super().__init__()
+        self.W_in = nn.Parameter(W_in, requires_grad=False)
+        self.b = nn.Parameter(b, requires_grad=False)
+        self.W_out_T = nn.Parameter(W_out_T, requires_grad=False)
+
+    @property
+    def width(self) -> int:
+        return self.W_in.shape[1]
+
+    def neurons(self, A: Float[Tensor, "B D"]) -> Float[Tensor, "B M"]:
+        return torch.addmm(self.b, A, self.W_in.mT).relu_()
+
+    def write(self, A: Float[Tensor, "B D"], neurons: Float[Tensor, "B M"]) -> Float[Tensor, "B D"]:
+        return torch.addmm(A, neurons, self.W_out_T)
+
+    def dense(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.W_in, self.b, self.W_out_T.mT
+
+
+class Network(nn.Module, ABC):
+    """A large network that carries T circuits of width d in superposition.
+
+    `encode` puts inputs in, `layers` are applied in turn, `read` takes estimates out; `run` does all three.
+    """
+
+    T: int
+    d: int
+    layers: nn.ModuleList
+
+    @property
+    def D(self) -> int:
+        """Width of the widest layer, everything counted."""
+        return max(layer.width for layer in self._layers())
+
+    @abstractmethod
+    def encode(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]) -> Float[Tensor, "B D"]:
+        """The large network's input: linear in the inputs and the on-indicators of the active circuits."""
+
+    @abstractmethod
+    def read(
+        self, A: Float[Tensor, "B D"], active: Int64[Tensor, "B z"], layer: int
+    ) -> Float[Tensor, "B z d"]:
+        """Estimates of the active circuits' states after circuit layer `layer` (0: of their inputs)."""
+
+    @abstractmethod
+    def read_all(self, A: Float[Tensor, "B D"], layer: int) -> Float[Tensor, "B T d"]:
+        """Estimates of all T circuits' states, by one matrix product."""
+
+    def forward(self, A: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
+        for layer in self._layers():
+            A = layer(A)
+        return A
+
+    def dense(self) -> list[tuple[Tensor, ...]]:
+        """The layers as plain matrices.
+
+        (W, b) with A ← ReLU(A Wᵀ + b); for residual networks (W_in, b, W_out) with
+        A ← A + ReLU(A W_inᵀ + b) W_outᵀ.
+        """
+        return [layer.dense() for layer in self._layers()]
+
+    def run(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]) -> Run:
+        """Run the active circuits through the large network.
+
+        Raises:
+            TypeError, ValueError: for a wrong shape, dtype, device, index, or a value that is not finite.
+        """
+        self.check(active, inputs)
+        A = self.encode(active, inputs)
+        estimates, on = [inputs], []
+        for l, layer in enumerate(self._layers(), start=1):
+            neurons = layer.neurons(A)
+            A = layer.write(A, neurons)
+            estimates.append(self.read(A, active, l))
+            on.append((neurons > 0).to(A.dtype).mean())
+        return Run(torch.stack(estimates), torch.stack(on))
+
+    def check(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]) -> None:
+        """Refuse a batch that this network cannot run."""
+        check_batch(active, inputs, self.T, self.d, like=next(self.parameters()))
+
+    def _layers(self) -> list[Layer]:
+        return [layer for layer in self.layers if isinstance(layer, Layer)]

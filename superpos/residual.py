@@ -1,0 +1,236 @@
+"""The residual construction (Bushnaq & Mendel 2024), rebuilt from the post's outline and formulas.
+
+Four steps, each a function that shows its matrix: the embedding matrix (chapter 3), reading (chapter 4), writing to
+the neurons (chapter 5), writing back (chapter 6). `embed` puts them together.
+"""
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from superpos.checks import check_count, check_number, check_seed
+from superpos.circuits import ResidualCircuits
+from superpos.network import Network, ResidualLayer
+from superpos.sampling import distinct, generator
+
+_CHUNK = 256  # circuits or samples handled at once, where a gather over all of them would outgrow the weights
+
+
+def embedding_matrix(
+    T: int, d: int, D: int, *, seed: int, orthonormal: bool = True, dtype: torch.dtype = torch.float32
+) -> Float[Tensor, "T D d"]:
+    """Draw E_t ∈ R^{D×d} for each of T circuits: where in the residual stream its d coordinates lie.
+
+    The columns of one E_t are orthonormal, or with orthonormal=False its entries are N(0, 1/D). Either way the
+    entries of E_tᵀE_s, s ≠ t, have mean 0 and variance 1/D. Chapter 3.
+
+    Raises:
+        ValueError: if d > D, or a size is not positive.
+    """
+    check_count("T", T)
+    check_count("D", D)
+    check_count("d", d, at_most=D, why=f"d orthonormal columns need D ≥ d, and D is {D}")
+    g = generator(seed)
+    E = torch.empty((T, d, D), dtype=dtype)  # row k of E[t] is column k of E_t: what the sparse products below need
+    for block in E.split(_CHUNK):
+        gauss = torch.randn((len(block), D, d), generator=g, dtype=dtype)
+        if orthonormal:
+            Q, R = torch.linalg.qr(gauss)
+            # Without the sign the columns would lean towards one corner.
+            block.copy_((Q * R.diagonal(dim1=1, dim2=2).sign()[:, None, :]).mT)
+        else:
+            block.copy_(gauss.mT / D**0.5)
+    return E.mT
+
+
+def reading(E: Float[Tensor, "T D d"], w_in: Float[Tensor, "T m d"]) -> Float[Tensor, "T m D"]:
+    """R_t = w_in,t E_tᵀ: row (t, j) read against the stream is the pre-activation of small neuron (t, j). Chapter 4."""
+    return w_in @ E.mT
+
+
+def choose_neurons(T: int, m: int, M: int, S: int, *, seed: int) -> Int64[Tensor, "T m S"]:
+    """Draw the S large neurons that carry each small neuron: V_t, as indices.
+
+    The m·S large neurons of one circuit are distinct; different circuits are drawn independently. Chapter 5.
+
+    Raises:
+        ValueError: if S·m > M, or a size is not positive.
+    """
+    for name, value in (("T", T), ("m", m), ("M", M), ("S", S)):
+        check_count(name, value)
+    if S * m > M:
+        allowed = f"at most M // m = {M // m}" if m <= M else "impossible at any S"
+        raise ValueError(f"S is {S}: the S·m = {S * m} neurons of one circuit must fit in M = {M}; S is {allowed}")
+    return distinct(T, m * S, M, generator=generator(seed)).view(T, m, S)
+
+
+def writing_to_neurons(
+    E: Float[Tensor, "T D d"], w_in: Float[Tensor, "T m d"], neurons: Int64[Tensor, "T m S"], M: int
+) -> Float[Tensor, "M D"]:
+    """W_in = Σ_t V_t w_in,t E_tᵀ: each large neuron adds up the pre-activations of all small neurons on it. Chapter 5."""
+    return _scatter(w_in, neurons, M) @ _rows(E)
+
+
+def writing_back(
+    E: Float[Tensor, "T D d"], w_out: Float[Tensor, "T d m"], neurons: Int64[Tensor, "T m S"], M: int
+) -> Float[Tensor, "D M"]:
+    """W_out = (1/S) Σ_t E_t w_out,t V_tᵀ: the S copies of a small neuron are averaged and written back. Chapter 6."""
+    S = neurons.shape[-1]
+    return (_scatter(w_out.mT / S, neurons, M) @ _rows(E)).mT
+
+
+class ResidualNetwork(Network):
+    """T residual circuits in one residual network of width D with M neurons a layer.
+
+    Attributes:
+        E: the embedding matrix; its column d, where there is one, holds the on-indicators.
+        neurons: which large neurons carry small neuron (t, j), by layer.
+    """
+
+    E: Float[Tensor, "T D k"]
+    neurons: Int64[Tensor, "L T m S"]
+
+    def __init__(
+        self, d: int, E: Float[Tensor, "T D k"], neurons: Int64[Tensor, "L T m S"], layers: list[ResidualLayer]
+    ) -> None:
+        super().__init__()
+        self.T, self.d = E.shape[0], d
+        self.register_buffer("E", E)
+        self.register_buffer("neurons", neurons)
+        self.layers = nn.ModuleList(layers)
+
+    @property
+    def M(self) -> int:
+        """Neurons in a layer."""
+        return self._layers()[0].dense()[1].shape[0]
+
+    @property
+    def indicator(self) -> bool:
+        """Whether each circuit has one more coordinate, its on-indicator."""
+        return self.E.shape[2] > self.d
+
+    def encode(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]) -> Float[Tensor, "B D"]:
+        """X^0 = Σ_t E_t x_t over the active circuits, each x_t followed by a 1 where there are on-indicators."""
+        if self.indicator:
+            inputs = torch.cat([inputs, torch.ones_like(inputs[..., :1])], dim=-1)
+        X = inputs.new_zeros(len(inputs), self.E.shape[1])
+        for part, x, t in zip(X.split(_CHUNK), inputs.split(_CHUNK), active.split(_CHUNK), strict=True):
+            for i in range(t.shape[1]):
+                part += (self.E[t[:, i]] @ x[:, i, :, None])[..., 0]
+        return X
+
+    def read(
+        self, A: Float[Tensor, "B D"], active: Int64[Tensor, "B z"], layer: int
+    ) -> Float[Tensor, "B z d"]:
+        """x̂_t = E_tᵀ X."""
+        estimates = A.new_empty(*active.shape, self.d)
+        for out, X, t in zip(estimates.split(_CHUNK), A.split(_CHUNK), active.split(_CHUNK), strict=True):
+            for i in range(t.shape[1]):
+                out[:, i] = (X[:, None, :] @ self.E[t[:, i]])[:, 0, : self.d]
+        return estimates
+
+    def read_all(self, A: Float[Tensor, "B D"], layer: int) -> Float[Tensor, "B T d"]:
+        return (A @ _rows(self.E).mT).view(len(A), self.T, -1)[..., : self.d]
+
+
+def embed(
+    circuits: ResidualCircuits,
+    D: int,
+    M: int,
+    S: int,
+    *,
+    seed: int,
+    orthonormal: bool = True,
+    threshold: float | None = None,
+) -> ResidualNetwork:
+    """Embed T residual circuits in one residual network:  X ← X + W_out ReLU(W_in X + B).
+
+    With E_t the embedding matrix and V_t ∈ {0,1}^{M×m} the S large neurons of each small one,
+    W_in = Σ_t V_t w_in,t E_tᵀ, W_out = (1/S) Σ_t E_t w_out,t V_tᵀ, B = −θ. The neurons are drawn anew in every layer.
+
+    Biases must be silent in an inactive circuit. What the common threshold θ does not cover is carried by an
+    on-indicator, one more coordinate that is 1 for an active circuit: w_in,t gets the column b_t + θ. It is only
+    added where a bias needs it. Chapters 3 to 6.
+
+    Args:
+        circuits: T residual circuits.
+        D: width of the residual stream.
+        M: neurons in a layer of the large network.
+        S: copies of each small neuron.
+        seed: of the embedding matrix and the neurons.
+        orthonormal: False takes Gaussian embedding matrices.
+        threshold: θ ≥ 0 of all layers. None takes, for each layer, the one bias −θ ≤ 0 that all its neurons have,
+            and 0 where they differ.
+
+    Raises:
+        TypeError: if circuits is not ResidualCircuits, or a number is of the wrong type.
+        ValueError: if S·m > M, d (with its on-indicator) > D, or a size is not positive.
+
+    Source: Bushnaq & Mendel (2024); a reconstruction.
+    """
+    if not isinstance(circuits, ResidualCircuits):
+        raise TypeError(f"circuits is {type(circuits).__name__}; the residual construction takes ResidualCircuits")
+    for name, value in (("D", D), ("M", M), ("S", S)):
+        check_count(name, value)
+    check_seed("seed", seed)
+    if threshold is not None:
+        check_number("threshold", threshold, at_least=0.0)
+    w_in, w_out, theta = carry_bias(circuits, threshold)
+    L, T, m, d = w_in.shape
+    if d > D:
+        indicator = " and its on-indicator" if d > circuits.d else ""
+        raise ValueError(f"D is {D}; a circuit's d = {circuits.d} coordinates{indicator} need D ≥ {d}")
+    # Seeds of their own: the same seed given to a family of circuits must not draw the same numbers.
+    own, *by_layer = torch.randint(2**62, (L + 1,), generator=generator(seed)).tolist()
+    neurons = torch.stack([choose_neurons(T, m, M, S, seed=s) for s in by_layer])
+    E = embedding_matrix(T, d, D, seed=own, orthonormal=orthonormal, dtype=w_in.dtype)
+    layers = [
+        ResidualLayer(
+            writing_to_neurons(E, w_in[l], neurons[l], M),
+            torch.full((M,), -theta[l], dtype=E.dtype),
+            writing_back(E, w_out[l], neurons[l], M).mT,
+        )
+        for l in range(L)
+    ]
+    return ResidualNetwork(circuits.d, E, neurons, layers)
+
+
+def carry_bias(
+    circuits: ResidualCircuits, threshold: float | None = None
+) -> tuple[Float[Tensor, "L T m k"], Float[Tensor, "L T k m"], list[float]]:
+    """Rewrite circuits without biases but a threshold −θ^l: weights with the on-indicator's column, and the θ^l.
+
+    The indicator's column of w_in is b + θ, its row of w_out is 0, so that it stays 1 in an active circuit and 0 in an
+    inactive one. Without any b + θ ≠ 0 there is no such coordinate (k = d). Chapter 5.
+    """
+    theta = [_common_threshold(b) for b in circuits.bias] if threshold is None else [float(threshold)] * circuits.L
+    rest = circuits.bias + circuits.bias.new_tensor(theta)[:, None, None]
+    if not rest.any():
+        return circuits.w_in, circuits.w_out, theta
+    w_in = torch.cat([circuits.w_in, rest[..., None]], dim=-1)
+    w_out = torch.cat([circuits.w_out, torch.zeros_like(circuits.w_out[:, :, :1])], dim=-2)
+    return w_in, w_out, theta
+
+
+def _common_threshold(bias: Float[Tensor, "T m"]) -> float:
+    first = bias[0, 0].item()
+    return -first if first <= 0 and bool((bias == first).all()) else 0.0
+
+
+def _rows(E: Float[Tensor, "T D d"]) -> Float[Tensor, "Td D"]:
+    """All columns of all E_t as the rows of one matrix; a view of what `embedding_matrix` makes."""
+    return E.mT.flatten(0, 1)
+
+
+def _scatter(coefficients: Float[Tensor, "T m d"], neurons: Int64[Tensor, "T m S"], M: int) -> Tensor:
+    """The sparse (M, T·d) matrix with coefficients[t, j, k] at ((each of neurons[t, j]), (t, k)).
+
+    Its product with the rows of E is built straight in the final matrix: no (T·m, D) intermediate.
+    """
+    T, m, d = coefficients.shape
+    S = neurons.shape[-1]
+    rows = neurons[..., None].expand(T, m, S, d)
+    columns = torch.arange(T * d, device=neurons.device).view(T, 1, 1, d).expand(T, m, S, d)
+    values = coefficients[:, :, None, :].expand(T, m, S, d)
+    place = torch.stack([rows.reshape(-1), columns.reshape(-1)])
+    return torch.sparse_coo_tensor(place, values.reshape(-1), (M, T * d), check_invariants=False)

@@ -1,0 +1,36 @@
+"""Seeded draws that several modules need. Nothing here touches torch's global generator."""
+
+import torch
+from jaxtyping import Int64
+from torch import Generator, Tensor
+
+from superpos.checks import check_count, check_seed
+
+
+def generator(seed: int) -> Generator:
+    """A CPU generator seeded with `seed`; every draw of the package comes from one of these."""
+    check_seed("seed", seed)
+    return torch.Generator().manual_seed(seed)
+
+
+def distinct(rows: int, k: int, n: int, *, generator: Generator) -> Int64[Tensor, "rows k"]:
+    """Draw, for each row, k distinct integers below n: every ordered k-tuple is equally likely.
+
+    Floyd's algorithm over all rows at once: k steps, memory rows·k (never rows·n).
+
+    Raises:
+        ValueError: if k > n or a count is not positive.
+    """
+    check_count("rows", rows)
+    check_count("k", k)
+    check_count("n", n)
+    if k > n:
+        raise ValueError(f"k is {k}: at most n = {n} distinct integers lie below n")
+    chosen = torch.full((rows, k), -1)
+    for i, top in enumerate(range(n - k, n)):
+        draw = torch.randint(top + 1, (rows,), generator=generator)
+        taken = (chosen[:, :i] == draw[:, None]).any(dim=1)
+        chosen[:, i] = torch.where(taken, top, draw)
+    # Floyd makes a uniform set, not a uniform order.
+    order = torch.rand((rows, k), generator=generator).argsort(dim=1)
+    return chosen.gather(1, order)

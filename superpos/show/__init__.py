@@ -1,0 +1,1 @@
+"""The only part of `superpos` that draws or shows anything."""

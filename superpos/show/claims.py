@@ -1,0 +1,181 @@
+"""Claims of a chapter, each checked where it is made and recorded for the page *Claims*.
+
+`check` compares a prediction with a measurement. It returns a `Claim`, which a notebook shows as a small box
+when it stands last in its cell; one that does not hold raises `ClaimFailed` and so stops the build.
+"""
+
+import html
+import math
+import re
+from dataclasses import asdict, dataclass
+
+MIME = "application/vnd.superpos.claim+json"
+RELATIONS = ("≈", "≤", "≥")
+_SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_KEY = re.compile(r"[A-Za-z][\w:-]*")
+_MATHS = re.compile(r"\$([^$]+)\$")
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+class ClaimFailed(AssertionError):
+    """A claim does not hold; the message has all figures."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What `check` was told; see there for the meaning of each field."""
+
+    name: str
+    statement: str
+    predicted: float
+    measured: float
+    standard_error: float
+    tolerance: float
+    relation: str
+    source: str
+
+    @property
+    def margin(self) -> float:
+        """How far `measured` may lie from `predicted`, in the direction(s) that `relation` restricts."""
+        margin = self.tolerance * abs(self.predicted)
+        return max(margin, 2 * self.standard_error) if self.relation == "≈" else margin
+
+    @property
+    def holds(self) -> bool:
+        """Whether the measurement agrees with the prediction; NaN and infinity never do."""
+        if not all(map(math.isfinite, (self.predicted, self.measured, self.standard_error))):
+            return False
+        excess = self.measured - self.predicted
+        if self.relation == "≈":
+            return abs(excess) <= self.margin
+        return (excess if self.relation == "≤" else -excess) <= self.margin
+
+    @property
+    def measured_text(self) -> str:
+        """The measurement, with its standard error if it has one."""
+        error = f" ± {number(self.standard_error, 2)}" if self.standard_error else ""
+        return number(self.measured) + error
+
+    @property
+    def allowed_text(self) -> str:
+        """What the measurement may be."""
+        if self.relation == "≈":
+            two_errors = 2 * self.standard_error > self.tolerance * abs(self.predicted)
+            rule = "2 s.e." if two_errors else f"{100 * self.tolerance:g}%"
+            return f"± {number(self.margin, 2)} ({rule})"
+        bound = self.predicted + (self.margin if self.relation == "≤" else -self.margin)
+        return f"{self.relation} {number(bound)}"
+
+    def __str__(self) -> str:
+        figures = (
+            f"predicted {self.relation} {number(self.predicted)}",
+            f"measured {self.measured_text}",
+            f"allowed {self.allowed_text}",
+            f"source: {self.source}",
+        )
+        mark = "✓" if self.holds else "✗"
+        return f"{mark} {self.statement}\n  " + "; ".join(figures)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
+        return {"text/html": self._html(), "text/plain": str(self), MIME: asdict(self)}
+
+    def _html(self) -> str:
+        cells = {
+            "predicted": f"{self.relation} {number(self.predicted)}",
+            "measured": self.measured_text,
+            "allowed": self.allowed_text,
+            "source": "our own" if self.source == "ours" else self.source,
+        }
+        terms = "".join(f"<div><dt>{k}</dt><dd>{html.escape(v)}</dd></div>" for k, v in cells.items())
+        mark = '<span class="claim-mark" role="img" aria-label="holds">✓</span>'
+        return (
+            f'<div class="claim" id="claim-{self.name}">'
+            f"<p>{mark} {_typeset(self.statement)}</p><dl>{terms}</dl></div>"
+        )
+
+
+def check(
+    name: str,
+    statement: str,
+    *,
+    predicted: float | int,
+    measured: float | int,
+    standard_error: float | int = 0.0,
+    tolerance: float | int = 0.10,
+    relation: str = "≈",
+    source: str,
+) -> Claim:
+    """Check one claim and record it.
+
+    Args:
+        name: a slug; the claim's address on its page is `#claim-<name>`.
+        statement: one sentence, which may contain `$maths$`.
+        predicted, measured, standard_error: the figures, in one unit.
+        tolerance: as a fraction of the prediction, in [0, 1).
+        relation: "≈" holds if |measured − predicted| ≤ max(tolerance·|predicted|, 2·standard_error);
+            "≤" if measured ≤ predicted + tolerance·|predicted|, "≥" likewise.
+        source: a key of `book/references.bib`, or "ours".
+
+    Raises:
+        ClaimFailed: it does not hold, or a figure is NaN or infinite.
+        TypeError, ValueError: an argument is not as above.
+    """
+    figures = {"predicted": predicted, "measured": measured, "standard_error": standard_error}
+    for argument, value in (figures | {"tolerance": tolerance}).items():
+        if isinstance(value, bool) or not isinstance(value, float | int):
+            raise TypeError(f"{argument} is {value!r}; it must be a float (or an int)")
+    for argument, value in {"name": name, "statement": statement, "relation": relation, "source": source}.items():
+        if not isinstance(value, str):
+            raise TypeError(f"{argument} is {value!r}; it must be a str")
+    if not _SLUG.fullmatch(name):
+        raise ValueError(f"name is {name!r}; it must be a slug of a–z, 0–9 and single hyphens, like 'read-off-noise'")
+    if not statement.strip() or "\n" in statement:
+        raise ValueError(f"statement is {statement!r}; it must be one sentence on one line")
+    if standard_error < 0:
+        raise ValueError(f"standard_error is {standard_error!r}; it must be 0 or more")
+    if not 0 <= tolerance < 1:
+        raise ValueError(f"tolerance is {tolerance!r}; it must be in [0, 1)")
+    if relation not in RELATIONS:
+        raise ValueError(f"relation is {relation!r}; it must be one of {', '.join(RELATIONS)}")
+    if not _KEY.fullmatch(source):
+        raise ValueError(f"source is {source!r}; it must be a key of references.bib, or 'ours'")
+    claim = Claim(
+        name,
+        statement.strip(),
+        float(predicted),
+        float(measured),
+        float(standard_error),
+        float(tolerance),
+        relation,
+        source,
+    )
+    if not claim.holds:
+        raise ClaimFailed(
+            f"claim {name!r} does not hold: {statement.strip()} (predicted {relation} {predicted!r}, measured "
+            f"{measured!r}, standard error {standard_error!r}, tolerance {tolerance!r}, source {source})"
+        )
+    return claim
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A figure for reading: 0.0318, 1,024, 2.1·10⁻⁵."""
+    if not math.isfinite(value):
+        return str(value)
+    if value == round(value) and abs(value) < 1e6:
+        return f"{value:,.0f}"
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    power = int(exponent)
+    if -4 < power < digits:
+        return f"{value:.{digits - 1 - power}f}"
+    if 0 < power < 6:
+        return f"{value:,.0f}"
+    return f"{mantissa}·10{str(power).translate(_SUPERSCRIPT)}"
+
+
+def _typeset(statement: str) -> str:
+    """HTML of a statement, its `$maths$` marked for MathJax."""
+    parts = _MATHS.split(statement)
+    return "".join(
+        f'<span class="math notranslate nohighlight">\\({html.escape(part)}\\)</span>' if i % 2 else html.escape(part)
+        for i, part in enumerate(parts)
+    )

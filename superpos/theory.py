@@ -1,0 +1,347 @@
+"""Predictions for the residual construction, one function an equation. Chapters 4 to 8.
+
+Symbols as on the notation page. Nothing here looks at a large network: the small circuits, run alone on a batch, and
+the sizes T, D, M, S are all that goes in. r is the mean square noise with which ONE coordinate of a circuit is read.
+Formulas without a ReLU are exact means over the random choices. Those with one take the noise on a large neuron for
+Gaussian, given how many small neurons share it.
+
+Source: Bushnaq & Mendel (2024) for what the terms are; the mixture over sharers, the recursion over layers and the
+usable number of circuits are our own.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from superpos.checks import check_count
+from superpos.circuits import ResidualCircuits
+from superpos.residual import carry_bias
+
+_SAMPLES = 256  # pre-activations over which a mean is taken
+_NODES = 10  # of the Gauss–Hermite quadrature over noise that all copies share
+_BINS = 16  # into which a distribution is grouped
+
+
+def read_off(d: int, D: int, signal: float) -> float:
+    """Embedding read-off, E|E_tᵀ Σ_s E_s x_s|² = d Σ_s |x_s|² / D over the circuits s ≠ t in the stream.
+
+    `signal` is Σ_s |x_s|²: (z−1)|x|² if t is active, z|x|² if it is not. Chapter 4.
+    """
+    return d * signal / D
+
+
+def gaussian_self_term(d: int, D: int, x: float) -> float:
+    """What a Gaussian (not orthonormal) E_t adds to the read-off of its own x:  (d+1)|x|²/D. Chapter 4."""
+    return (d + 1) * x / D
+
+
+def sharing(m: int, M: int, S: int) -> float:
+    """Probability m S/M that a given circuit has a neuron on a given large neuron. Chapter 5."""
+    return m * S / M
+
+
+def interference(T: float, m: int, M: int, S: int, c: float) -> float:
+    """Variance σ² = (S T m/M) c on ONE large neuron, from T inactive circuits that may share it. Chapter 5."""
+    return sharing(m, M, S) * T * c
+
+
+def averaged(variance: float, M: int, S: int) -> float:
+    """Variance of the mean over S copies, σ²/S + (1 − 1/S) ϱ σ² with ϱ = (S−1)/(M−1).
+
+    ϱ is the correlation of two copies: a small neuron that sits on one of them sits on the other with
+    probability ϱ. With σ² = (S T m/M) c the first part, (T m/M) c, does not depend on S. Chapter 5.
+    """
+    correlation = (S - 1) / (M - 1) if M > 1 else 0.0
+    return variance * (1 / S + (1 - 1 / S) * correlation)
+
+
+def rectified(mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+    """E ReLU(x) and E ReLU(x)² of x ~ N(mean, variance):  s φ(a) + m Φ(a),  (m² + s²) Φ(a) + m s φ(a),  a = m/s.
+
+    At mean 0 that is √(v/2π) and v/2; far below 0, the Gaussian tail that a threshold leaves. Chapter 5.
+    """
+    s = variance.sqrt()
+    a = (mean / s.clamp_min(1e-30)).clamp(-1e9, 1e9)
+    density = torch.exp(-a.square() / 2) / math.sqrt(2 * math.pi)
+    below = torch.special.ndtr(a)
+    return s * density + mean * below, (mean.square() + variance) * below + mean * s * density
+
+
+@dataclass(frozen=True, eq=False)
+class Statistics:
+    """What the theory needs to know of one layer of the small circuits, run alone on a batch.
+
+    Attributes:
+        d: width of a circuit, without its on-indicator.
+        theta: the common threshold θ.
+        w_out: ⟨Σ_j |w_out,j|²⟩ over the columns j of w_out.
+        w_out_sum: ⟨|Σ_j w_out,j|²⟩, which multiplies what all neurons of a circuit have in common.
+        w_in: |w_in,j|² of a sample of neurons, own coordinates.
+        w_indicator: (b + θ)² of the same neurons, the column of the on-indicator; 0 without one.
+        x, y: mean |x|² before and after the layer, on-indicator included.
+        pre: true pre-activations p of the same neurons.
+        columns: the columns of w_out that belong to them.
+    """
+
+    d: int
+    theta: float
+    w_out: float
+    w_out_sum: float
+    x: float
+    y: float
+    w_in: Float[Tensor, "samples m"]
+    w_indicator: Float[Tensor, "samples m"]
+    pre: Float[Tensor, "samples m"]
+    columns: Float[Tensor, "samples d m"]
+
+    @property
+    def kurtosis(self) -> float:
+        """⟨|w|⁴⟩/⟨|w|²⟩² of the rows of w_in with their on-indicator: how unequal the neurons are."""
+        w = self.w_in + self.w_indicator
+        return (w.square().mean() / w.mean().square().clamp_min(1e-300)).item()
+
+
+def statistics(
+    circuits: ResidualCircuits,
+    active: Int64[Tensor, "B z"],
+    inputs: Float[Tensor, "B z d"],
+    *,
+    threshold: float | None = None,
+) -> list[Statistics]:
+    """Run the circuits alone on a batch and collect, for each layer, what the predictions need."""
+    w_in, _, theta = carry_bias(circuits, threshold)
+    states = circuits.run(active, inputs).double()
+    indicator = w_in.shape[-1] - circuits.d
+    size = states.square().sum(dim=-1).mean(dim=(1, 2)) + indicator
+    # Evenly spaced rows of the batch are sample enough.
+    flat = active.flatten()
+    kept = torch.linspace(0, len(flat) - 1, min(len(flat), _SAMPLES)).long()
+    t = flat[kept]
+    found = []
+    for l in range(circuits.L):
+        w_out, own = circuits.w_out[l].double(), w_in[l, t].double()
+        pre = circuits.pre_activations(l, active, states[l].to(circuits.stack.dtype))
+        found.append(
+            Statistics(
+                d=circuits.d,
+                theta=theta[l],
+                w_out=w_out.square().sum(dim=(1, 2)).mean().item(),
+                w_out_sum=w_out.sum(dim=2).square().sum(dim=1).mean().item(),
+                x=size[l].item(),
+                y=size[l + 1].item(),
+                w_in=own[..., : circuits.d].square().sum(dim=-1),
+                w_indicator=own[..., circuits.d :].square().sum(dim=-1),
+                pre=pre.flatten(0, 1)[kept].double(),
+                columns=w_out[t],
+            )
+        )
+    return found
+
+
+def copies(
+    p: Float[Tensor, "*n"],
+    shared: Float[Tensor, "*n"],
+    sharers: tuple[Float[Tensor, " K"], Float[Tensor, " K"]],
+    collisions: tuple[Float[Tensor, " C"], Float[Tensor, " C"]],
+    S: int,
+) -> tuple[Float[Tensor, "*n"], Float[Tensor, "*n"]]:
+    """Mean and variance of ĥ = (1/S) Σ_n ReLU(p + g + ε_n): S noisy copies of one small neuron, averaged.
+
+    g ~ N(0, shared) is common to the copies. ε_n differs between them: Gaussian of variance v_k with probability w_k
+    (`sharers`), plus the value of active neurons met on the same large neuron (`collisions`, weights and values).
+    Given g the copies are independent, so that with f(g) = E[ReLU | g] the mean is E f(g) and the variance
+    E[Var(ReLU | g)]/S + Var f(g). Chapters 5 and 6.
+    """
+    nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
+    over = torch.from_numpy(weights / weights.sum())
+    centre = (p[..., None] + shared.sqrt()[..., None] * torch.from_numpy(nodes))[..., None]
+    w, v = sharers
+    first = second = torch.zeros(())
+    for u, value in zip(*collisions, strict=True):
+        one, two = rectified(centre + value, v)
+        first, second = first + u * (one @ w), second + u * (two @ w)
+    mean = first @ over
+    return mean, (second - first.square()) @ over / S + first.square() @ over - mean.square()
+
+
+def sharers(n: int, probability: float, c: float, kurtosis: float) -> tuple[Tensor, Tensor]:
+    """Weights and variances of the noise on one large neuron, by how many of n circuits have a neuron there.
+
+    Binomial(n, π/κ) sharers of variance κc each: mean nπc and variance n c²(πκ − π²), as n neurons of unequal
+    |w_in,j|² with kurtosis κ make them. Counts are grouped into at most 16 bins. Chapter 5.
+    """
+    rate = probability / kurtosis
+    spread = math.sqrt(n * rate)
+    k = torch.arange(max(0, int(n * rate - 7 * spread)), int(min(n, n * rate + 8 * spread + 12)) + 1).double()
+    log_w = math.lgamma(n + 1) - torch.lgamma(k + 1) - torch.lgamma(n - k + 1)
+    log_w += torch.special.xlogy(k, torch.full_like(k, rate)) + torch.special.xlogy(n - k, torch.full_like(k, 1 - rate))
+    w = log_w.exp()
+    of = torch.arange(len(k)) * min(len(k), _BINS) // len(k)
+    grouped = torch.zeros(int(of[-1]) + 1, dtype=torch.float64).index_add(0, of, w)
+    counts = torch.zeros_like(grouped).index_add(0, of, w * k) / grouped.clamp_min(1e-300)
+    return grouped / grouped.sum(), counts * (kurtosis * c)
+
+
+def collisions(values: Float[Tensor, "n m"], z: int, probability: float) -> tuple[Tensor, Tensor]:
+    """Weights and values of what z active circuits add to one large neuron: nothing, or a value drawn like `values`.
+
+    One collision is Binomial(z, π)'s j = 1, in bins of equal weight; j ≥ 2 keeps mean and variance of the sum.
+    """
+    bins = _grouped(values)
+    bins = (bins - bins.mean()) * (values.std(correction=0) / bins.std(correction=0).clamp_min(1e-30)) + bins.mean()
+    weights, found = [torch.full((1,), (1 - probability) ** z).double()], [torch.zeros(1).double()]
+    for j in range(1, z + 1):
+        weight = math.comb(z, j) * probability**j * (1 - probability) ** (z - j)
+        weights.append(torch.full_like(bins, weight / len(bins)))
+        found.append(j * bins.mean() + math.sqrt(j) * (bins - bins.mean()))
+        if j > z * probability and weight < 1e-4:
+            break
+    w = torch.cat(weights)
+    return w / w.sum(), torch.cat(found)
+
+
+def _grouped(values: Float[Tensor, "*n"]) -> Float[Tensor, " bins"]:
+    """Means of equally many values each, in order: a small sample that stands for a large one."""
+    return torch.stack([part.mean() for part in values.flatten().sort().values.tensor_split(_BINS) if len(part)])
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Predicted mean squares of one layer, the terms of `superpos.errors.Terms` for circuits of one kind."""
+
+    read_off: float
+    read_in: float
+    averaged: float
+    neuron: float
+    own: float
+    written_back: float
+    total: float
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Predicted terms after one layer, for active and inactive circuits, and the signal |x|² they stand against."""
+
+    active: Terms
+    inactive: Terms
+    signal: float
+
+    @property
+    def relative(self) -> float:
+        """Mean squared error of active circuits over their mean squared signal."""
+        return self.active.total / self.signal
+
+
+def layer(
+    s: Statistics, T: int, D: int, M: int, S: int, z: int, *, e: float = 0.0, q: float = 0.0
+) -> tuple[Prediction, float, float]:
+    """All terms of one layer, given what earlier layers left in the stream, and what this one leaves.
+
+    e is the mean square error on an active circuit's own coordinates, q the mean square of what stands on an inactive
+    circuit's; both are 0 before the first layer. With others' noise r on one coordinate,
+
+        r_active = ((z−1)(|x|² + e) + (T−z) q)/D        r_inactive = (z(|x|² + e) + (T−z−1) q)/D
+        c = ⟨|w_in|²⟩ (r + own/d) + ⟨(b+θ)²⟩ r          σ² = (S m/M)(T−z) c_inactive
+        q' = q + |Σ_j w_out,j|² μ² + |w_out|² ν          e' = e + E|w_out (ĥ − h)|²
+        total_active = e' + d ((z−1)(|y|² + e') + (T−z) q')/D,   total_inactive likewise,
+
+    where μ and ν are mean and variance of an inactive circuit's averaged copies. Chapters 7 and 8.
+
+    Returns:
+        The prediction, and the new e and q.
+    """
+    m = s.pre.shape[1]
+    raised = s.pre + s.theta  # what an active small neuron adds to the large neuron it sits on
+
+    def noise(speaking: int, silent: int, left: float) -> tuple[float, Tensor]:
+        """r, and c of every sampled neuron, for a circuit that reads `speaking` active and `silent` inactive others."""
+        r = read_off(1, D, speaking * (s.x + e) + silent * q)
+        return r, s.w_in * (r + left / s.d) + s.w_indicator * r
+
+    def heard(c: Tensor, speaking: int, silent: int, p: Tensor) -> tuple[float, float, Tensor, Tensor]:
+        """read_in, averaged, and mean and variance of the averaged copies, with own noise c and true values p."""
+        of_silent = interference(silent, m, M, S, c_silent)
+        of_active = interference(speaking, m, M, S, raised.square().mean().item())
+        # Two copies partly see the same sharers: that part of σ² is common to them.
+        common = of_silent * (S - 1) / (M - 1) if M > 1 else 0.0
+        w, v = sharers(silent, sharing(m, M, S), c_silent, s.kurtosis)
+        own = v * (1 - common / of_silent) if of_silent > 0 else v
+        mean, variance = copies(p, c + common, (w, own), collisions(raised, speaking, sharing(m, M, S)), S)
+        c_mean = c.mean().item()
+        return c_mean + of_silent + of_active, c_mean + averaged(of_silent + of_active, M, S), mean, variance
+
+    r_inactive, c_inactive = noise(z, max(T - z - 1, 0), q)
+    c_silent = c_inactive.mean().item()
+    few = _grouped(c_inactive)
+    read_in, average, mean, variance = heard(few, z, max(T - z - 1, 0), torch.full_like(few, -s.theta))
+    neuron = (mean.square() + variance).mean().item()
+    written = s.w_out_sum * mean.mean().item() ** 2 + s.w_out * (neuron - mean.mean().item() ** 2)
+    inactive = (q + s.d * r_inactive, read_in, average, neuron, written)
+
+    r_active, c_active = noise(z - 1, T - z, e)
+    read_in, average, mean, variance = heard(c_active, z - 1, T - z, s.pre)
+    bias = mean - s.pre.relu()
+    own = (s.columns @ bias[..., None]).square().sum() + (s.columns.square().sum(dim=1) * variance).sum()
+    own = own.item() / len(s.pre)
+    active = (e + s.d * r_active, read_in, average, (bias.square() + variance).mean().item(), own)
+
+    e, q = e + own, q + written
+    total_active = e + read_off(s.d, D, (z - 1) * (s.y + e) + (T - z) * q)
+    total_inactive = q + read_off(s.d, D, z * (s.y + e) + max(T - z - 1, 0) * q)
+    prediction = Prediction(
+        active=Terms(*active, written_back=read_off(s.d, D, (T - z) * written), total=total_active),
+        inactive=Terms(*inactive, written_back=read_off(s.d, D, max(T - z - 1, 0) * written), total=total_inactive),
+        signal=s.y - float(s.w_indicator.any()),
+    )
+    return prediction, e, q
+
+
+def layers(
+    circuits: ResidualCircuits,
+    active: Int64[Tensor, "B z"],
+    inputs: Float[Tensor, "B z d"],
+    D: int,
+    M: int,
+    S: int,
+    *,
+    T: int | None = None,
+    threshold: float | None = None,
+) -> list[Prediction]:
+    """Predict every term after every layer: `layer`, carried through the stack. Chapters 7 and 8.
+
+    Args:
+        circuits: the small circuits; only they, run alone, are looked at.
+        active, inputs: a batch of what they run on.
+        D, M, S: the large network, as in `superpos.residual.embed`.
+        T: number of circuits like these, if not the number given.
+        threshold: as in `superpos.residual.embed`.
+    """
+    e = q = 0.0
+    found = []
+    for s in statistics(circuits, active, inputs, threshold=threshold):
+        prediction, e, q = layer(s, T or circuits.T, D, M, S, active.shape[1], e=e, q=q)
+        found.append(prediction)
+    return found
+
+
+def usable_circuits(predict: Callable[[int], float], error: float = 0.1, *, most: int = 1 << 24) -> int:
+    """The largest T, up to `most`, for which the relative squared error predict(T) is at most `error`. Chapter 8.
+
+    predict must grow with T; the answer is bracketed by doubling and found by bisection.
+    """
+    check_count("most", most)
+    if predict(1) > error:
+        return 0
+    high = 1
+    while high < most and predict(min(2 * high, most)) <= error:
+        high = min(2 * high, most)
+    low, high = high, min(2 * high, most)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if predict(middle) <= error else (low, middle)
+    return low
