@@ -7,7 +7,7 @@ Data flows one way, one module a noun::
 See the book for the mathematics; its notation page lists every symbol used in the docstrings.
 """
 
-from superpos import circuits, dedicated, errors, network, residual, theory
+from superpos import circuits, dedicated, errors, network, residual, sweep, theory
 
 __version__ = "0.1.0"
-__all__ = ["circuits", "dedicated", "errors", "network", "residual", "theory"]
+__all__ = ["circuits", "dedicated", "errors", "network", "residual", "sweep", "theory"]

@@ -7,13 +7,15 @@ the neurons (chapter 5), writing back (chapter 6). `embed` puts them together.
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
+from torch.nn.functional import embedding_bag
 
 from superpos.checks import check_count, check_number, check_seed
 from superpos.circuits import ResidualCircuits
 from superpos.network import Network, ResidualLayer
 from superpos.sampling import distinct, generator
 
-_CHUNK = 256  # circuits or samples handled at once, where a gather over all of them would outgrow the weights
+_CIRCUITS = 128  # drawn at once: the draws, their QR and its copies stay small beside E
+_SAMPLES = 256  # read at once: a gather over a whole batch could outgrow the weights
 
 
 def embedding_matrix(
@@ -32,7 +34,7 @@ def embedding_matrix(
     check_count("d", d, at_most=D, why=f"d orthonormal columns need D ≥ d, and D is {D}")
     g = generator(seed)
     E = torch.empty((T, d, D), dtype=dtype)  # row k of E[t] is column k of E_t: what the sparse products below need
-    for block in E.split(_CHUNK):
+    for block in E.split(_CIRCUITS):
         gauss = torch.randn((len(block), D, d), generator=g, dtype=dtype)
         if orthonormal:
             Q, R = torch.linalg.qr(gauss)
@@ -68,7 +70,7 @@ def writing_to_neurons(
     E: Float[Tensor, "T D d"], w_in: Float[Tensor, "T m d"], neurons: Int64[Tensor, "T m S"], M: int
 ) -> Float[Tensor, "M D"]:
     """W_in = Σ_t V_t w_in,t E_tᵀ: each large neuron adds up the pre-activations of all small neurons on it. Chapter 5."""
-    return _scatter(w_in, neurons, M) @ _rows(E)
+    return _product(_scatter(w_in, neurons, M), E)
 
 
 def writing_back(
@@ -76,7 +78,7 @@ def writing_back(
 ) -> Float[Tensor, "D M"]:
     """W_out = (1/S) Σ_t E_t w_out,t V_tᵀ: the S copies of a small neuron are averaged and written back. Chapter 6."""
     S = neurons.shape[-1]
-    return (_scatter(w_out.mT / S, neurons, M) @ _rows(E)).mT
+    return _product(_scatter(w_out.mT / S, neurons, M), E).mT
 
 
 class ResidualNetwork(Network):
@@ -113,18 +115,17 @@ class ResidualNetwork(Network):
         """X^0 = Σ_t E_t x_t over the active circuits, each x_t followed by a 1 where there are on-indicators."""
         if self.indicator:
             inputs = torch.cat([inputs, torch.ones_like(inputs[..., :1])], dim=-1)
-        X = inputs.new_zeros(len(inputs), self.E.shape[1])
-        for part, x, t in zip(X.split(_CHUNK), inputs.split(_CHUNK), active.split(_CHUNK), strict=True):
-            for i in range(t.shape[1]):
-                part += (self.E[t[:, i]] @ x[:, i, :, None])[..., 0]
-        return X
+        k = inputs.shape[-1]
+        columns = active[..., None] * k + torch.arange(k, device=active.device)
+        # Σ of the columns of E that a sample uses, each times its coordinate of x; none is copied.
+        return embedding_bag(columns.flatten(1), _rows(self.E), mode="sum", per_sample_weights=inputs.flatten(1))
 
     def read(
         self, A: Float[Tensor, "B D"], active: Int64[Tensor, "B z"], layer: int
     ) -> Float[Tensor, "B z d"]:
         """x̂_t = E_tᵀ X."""
         estimates = A.new_empty(*active.shape, self.d)
-        for out, X, t in zip(estimates.split(_CHUNK), A.split(_CHUNK), active.split(_CHUNK), strict=True):
+        for out, X, t in zip(*(x.split(_SAMPLES) for x in (estimates, A, active)), strict=True):
             for i in range(t.shape[1]):
                 out[:, i] = (X[:, None, :] @ self.E[t[:, i]])[:, 0, : self.d]
         return estimates
@@ -223,14 +224,19 @@ def _rows(E: Float[Tensor, "T D d"]) -> Float[Tensor, "Td D"]:
 
 
 def _scatter(coefficients: Float[Tensor, "T m d"], neurons: Int64[Tensor, "T m S"], M: int) -> Tensor:
-    """The sparse (M, T·d) matrix with coefficients[t, j, k] at ((each of neurons[t, j]), (t, k)).
-
-    Its product with the rows of E is built straight in the final matrix: no (T·m, D) intermediate.
-    """
+    """The sparse (M, T·d) matrix with coefficients[t, j, k] at ((each of neurons[t, j]), (t, k))."""
     T, m, d = coefficients.shape
     S = neurons.shape[-1]
-    rows = neurons[..., None].expand(T, m, S, d)
-    columns = torch.arange(T * d, device=neurons.device).view(T, 1, 1, d).expand(T, m, S, d)
+    place = neurons.new_empty(2, T, m, S, d)
+    place[0] = neurons[..., None]
+    place[1] = torch.arange(T * d, device=neurons.device).view(T, 1, 1, d)
     values = coefficients[:, :, None, :].expand(T, m, S, d)
-    place = torch.stack([rows.reshape(-1), columns.reshape(-1)])
-    return torch.sparse_coo_tensor(place, values.reshape(-1), (M, T * d), check_invariants=False)
+    return torch.sparse_coo_tensor(place.flatten(1), values.reshape(-1), (M, T * d), check_invariants=False)
+
+
+def _product(sparse: Tensor, E: Float[Tensor, "T D d"]) -> Float[Tensor, "M D"]:
+    """The sparse matrix times the rows of E, added up straight in the final matrix: no (T·m, D) intermediate.
+
+    In place, since `@` would allocate the result twice.
+    """
+    return E.new_zeros(len(sparse), E.shape[1]).addmm_(sparse, _rows(E))

@@ -22,9 +22,11 @@ from superpos.checks import check_count
 from superpos.circuits import ResidualCircuits
 from superpos.residual import carry_bias
 
-_SAMPLES = 256  # pre-activations over which a mean is taken
+_SAMPLES = 512  # circuits of a batch over which a mean is taken
 _NODES = 10  # of the Gauss–Hermite quadrature over noise that all copies share
-_BINS = 16  # into which a distribution is grouped
+_BINS = 16  # into which the values of neurons are grouped
+_GRID = 8192  # points of a table over where a neuron is centred
+_COUNTS = 48  # into which numbers of sharers are grouped: finer, since a threshold lives on their tail
 
 
 def read_off(d: int, D: int, signal: float) -> float:
@@ -81,11 +83,12 @@ class Statistics:
         theta: the common threshold θ.
         w_out: ⟨Σ_j |w_out,j|²⟩ over the columns j of w_out.
         w_out_sum: ⟨|Σ_j w_out,j|²⟩, which multiplies what all neurons of a circuit have in common.
-        w_in: |w_in,j|² of a sample of neurons, own coordinates.
-        w_indicator: (b + θ)² of the same neurons, the column of the on-indicator; 0 without one.
+        w_in: |w_in,j|² of every small neuron, own coordinates.
+        w_indicator: (b + θ)² of every small neuron, the column of the on-indicator; 0 without one.
         x, y: mean |x|² before and after the layer, on-indicator included.
-        pre: true pre-activations p of the same neurons.
-        columns: the columns of w_out that belong to them.
+        t: circuits of a sample of the batch.
+        pre: their true pre-activations p.
+        columns: their w_out.
     """
 
     d: int
@@ -94,8 +97,9 @@ class Statistics:
     w_out_sum: float
     x: float
     y: float
-    w_in: Float[Tensor, "samples m"]
-    w_indicator: Float[Tensor, "samples m"]
+    w_in: Float[Tensor, "T m"]
+    w_indicator: Float[Tensor, "T m"]
+    t: Int64[Tensor, " samples"]
     pre: Float[Tensor, "samples m"]
     columns: Float[Tensor, "samples d m"]
 
@@ -124,7 +128,7 @@ def statistics(
     t = flat[kept]
     found = []
     for l in range(circuits.L):
-        w_out, own = circuits.w_out[l].double(), w_in[l, t].double()
+        w_out, own = circuits.w_out[l].double(), w_in[l].double()
         pre = circuits.pre_activations(l, active, states[l].to(circuits.stack.dtype))
         found.append(
             Statistics(
@@ -136,6 +140,7 @@ def statistics(
                 y=size[l + 1].item(),
                 w_in=own[..., : circuits.d].square().sum(dim=-1),
                 w_indicator=own[..., circuits.d :].square().sum(dim=-1),
+                t=t,
                 pre=pre.flatten(0, 1)[kept].double(),
                 columns=w_out[t],
             )
@@ -159,12 +164,15 @@ def copies(
     """
     nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
     over = torch.from_numpy(weights / weights.sum())
-    centre = (p[..., None] + shared.sqrt()[..., None] * torch.from_numpy(nodes))[..., None]
+    centre = p[..., None] + shared.sqrt()[..., None] * torch.from_numpy(nodes)
     w, v = sharers
-    first = second = torch.zeros(())
-    for u, value in zip(*collisions, strict=True):
-        one, two = rectified(centre + value, v)
-        first, second = first + u * (one @ w), second + u * (two @ w)
+    u, values = collisions
+    # Over the sharers, E ReLU and E ReLU² are functions of one number, where the neuron is centred: tabulate them.
+    low, high = (centre.min() + values.min()).item(), (centre.max() + values.max()).item()
+    grid = torch.linspace(low, high + 1e-9, _GRID, dtype=torch.float64)
+    table = [moment @ w for moment in rectified(grid[:, None], v)]
+    at = centre[..., None] + values
+    first, second = (torch.from_numpy(np.interp(at, grid, moment)) @ u for moment in table)
     mean = first @ over
     return mean, (second - first.square()) @ over / S + first.square() @ over - mean.square()
 
@@ -173,7 +181,7 @@ def sharers(n: int, probability: float, c: float, kurtosis: float) -> tuple[Tens
     """Weights and variances of the noise on one large neuron, by how many of n circuits have a neuron there.
 
     Binomial(n, π/κ) sharers of variance κc each: mean nπc and variance n c²(πκ − π²), as n neurons of unequal
-    |w_in,j|² with kurtosis κ make them. Counts are grouped into at most 16 bins. Chapter 5.
+    |w_in,j|² with kurtosis κ make them. Counts are grouped into at most 48 bins. Chapter 5.
     """
     rate = probability / kurtosis
     spread = math.sqrt(n * rate)
@@ -181,7 +189,7 @@ def sharers(n: int, probability: float, c: float, kurtosis: float) -> tuple[Tens
     log_w = math.lgamma(n + 1) - torch.lgamma(k + 1) - torch.lgamma(n - k + 1)
     log_w += torch.special.xlogy(k, torch.full_like(k, rate)) + torch.special.xlogy(n - k, torch.full_like(k, 1 - rate))
     w = log_w.exp()
-    of = torch.arange(len(k)) * min(len(k), _BINS) // len(k)
+    of = torch.arange(len(k)) * min(len(k), _COUNTS) // len(k)
     grouped = torch.zeros(int(of[-1]) + 1, dtype=torch.float64).index_add(0, of, w)
     counts = torch.zeros_like(grouped).index_add(0, of, w * k) / grouped.clamp_min(1e-300)
     return grouped / grouped.sum(), counts * (kurtosis * c)
@@ -259,7 +267,7 @@ def layer(
     raised = s.pre + s.theta  # what an active small neuron adds to the large neuron it sits on
 
     def noise(speaking: int, silent: int, left: float) -> tuple[float, Tensor]:
-        """r, and c of every sampled neuron, for a circuit that reads `speaking` active and `silent` inactive others."""
+        """r, and c of every small neuron, for a circuit that reads `speaking` active and `silent` inactive others."""
         r = read_off(1, D, speaking * (s.x + e) + silent * q)
         return r, s.w_in * (r + left / s.d) + s.w_indicator * r
 
@@ -284,7 +292,7 @@ def layer(
     inactive = (q + s.d * r_inactive, read_in, average, neuron, written)
 
     r_active, c_active = noise(z - 1, T - z, e)
-    read_in, average, mean, variance = heard(c_active, z - 1, T - z, s.pre)
+    read_in, average, mean, variance = heard(c_active[s.t], z - 1, T - z, s.pre)
     bias = mean - s.pre.relu()
     own = (s.columns @ bias[..., None]).square().sum() + (s.columns.square().sum(dim=1) * variance).sum()
     own = own.item() / len(s.pre)

@@ -23,10 +23,9 @@ from superpos.sampling import generator
 class Tasks:
     """T classification tasks on one table of samples: task t tells `classes[t]` apart by the columns `features[t]`.
 
-    Circuit t is given x = (v − mean_t)/scale_t of its k features v, then zeros up to its width d. A two-class task may
-    be answered by a sign: the label is −1 for its first class and +1 for its second, and the circuit's answer is
-    the sign of its last coordinate. Otherwise labels count the task's classes from 0, output i is the score of class i, and
-    the answer is the largest.
+    Circuit t is given x = (v − mean_t)/scale_t of its k features v, then zeros up to its width d. Where `sign` is set
+    the task has two classes, labelled −1 and +1, and the circuit's answer is the sign of its last coordinate.
+    Otherwise labels count the task's classes from 0, output i is the score of class i and the largest is the answer.
 
     Args:
         values: the table, all data sets under one another (a column that a data set lacks is 0).
@@ -108,7 +107,7 @@ class Tasks:
 
 
 class Samples(NamedTuple):
-    """The tasks of the residual circuits, answered by a sign, and of the MLP circuits, answered by the largest score."""
+    """The tasks of the residual circuits (answered by a sign) and of the MLP circuits (by the largest score)."""
 
     residual: Tasks
     mlp: Tasks

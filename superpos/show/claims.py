@@ -8,6 +8,7 @@ import html
 import math
 import re
 from dataclasses import asdict, dataclass
+from typing import Any
 
 MIME = "application/vnd.superpos.claim+json"
 RELATIONS = ("≈", "≤", "≥")
@@ -76,7 +77,7 @@ class Claim:
         mark = "✓" if self.holds else "✗"
         return f"{mark} {self.statement}\n  " + "; ".join(figures)
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         return {"text/html": self._html(), "text/plain": str(self), MIME: asdict(self)}
 
     def _html(self) -> str:
@@ -89,8 +90,7 @@ class Claim:
         terms = "".join(f"<div><dt>{k}</dt><dd>{html.escape(v)}</dd></div>" for k, v in cells.items())
         mark = '<span class="claim-mark" role="img" aria-label="holds">✓</span>'
         return (
-            f'<div class="claim" id="claim-{self.name}">'
-            f"<p>{mark} {_typeset(self.statement)}</p><dl>{terms}</dl></div>"
+            f'<div class="claim" id="claim-{self.name}"><p>{mark} {_typeset(self.statement)}</p><dl>{terms}</dl></div>'
         )
 
 

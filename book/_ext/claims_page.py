@@ -1,0 +1,100 @@
+"""The directive `claims-table`: every claim that the chapters of this very build recorded while they were executed."""
+
+import json
+import runpy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.domains.std import StandardDomain
+from sphinx.environment import BuildEnvironment
+from sphinx.errors import ExtensionError
+from sphinx.util.docutils import SphinxDirective
+
+if TYPE_CHECKING:
+    from superpos.show.claims import MIME, Claim, number
+else:  # the one file: importing the package would bring torch into the builder's process
+    _CLAIMS = runpy.run_path(str(Path(__file__).resolve().parents[2] / "superpos/show/claims.py"))
+    MIME, Claim, number = (_CLAIMS[name] for name in ("MIME", "Claim", "number"))
+
+COLUMNS = ("Claim", "Predicted", "Measured", "Allowed", "Source", "Where")
+WIDTHS = (38, 11, 15, 14, 15, 7)
+
+
+def toc_order(app: Sphinx) -> Iterator[str]:
+    """The pages of the book, in the order of its table of contents."""
+    site_map = app.config.external_site_map
+
+    def walk(name: str) -> Iterator[str]:
+        yield name
+        for child in site_map[name].child_files():
+            yield from walk(child)
+
+    return walk(site_map.root.docname)
+
+
+def claims_of(notebook: Path) -> list[Claim]:
+    """The claims that an executed notebook recorded; one that was checked but not shown is an error."""
+    found: list[Claim] = []
+    for cell in json.loads(notebook.read_text())["cells"]:
+        records = [out["data"][MIME] for out in cell.get("outputs", []) if MIME in out.get("data", {})]
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "code" and source.count("claims.check(") > len(records):
+            raise ExtensionError(
+                f"{notebook.stem}: a claim is checked but not recorded. Let the call stand last in its cell, "
+                f"or pass its value to display():\n{source}"
+            )
+        found += [Claim(**record) for record in records]
+    return found
+
+
+def collect(app: Sphinx) -> dict[str, list[Claim]]:
+    """The claims of each page that has some; the same name on two claims is an error."""
+    executed = Path(app.outdir).parent / "jupyter_execute"
+    pages = {page: claims_of(path) for page in toc_order(app) if (path := executed / f"{page}.ipynb").exists()}
+    seen: dict[str, str] = {}
+    for page, claims in pages.items():
+        for claim in claims:
+            if claim.name in seen:
+                raise ExtensionError(f"two claims are named {claim.name!r}: in {seen[claim.name]} and in {page}")
+            seen[claim.name] = page
+    return {page: claims for page, claims in pages.items() if claims}
+
+
+def row(claim: Claim) -> str:
+    source = "our own" if claim.source == "ours" else f"{{cite:p}}`{claim.source}`"
+    figures = (f"{claim.relation} {number(claim.predicted)}", claim.measured_text, claim.allowed_text)
+    cells = (claim.statement, *figures, source, f"{{ref}}`there <claim-{claim.name}>`")
+    return "* - " + "\n  - ".join(cells)
+
+
+class ClaimsTable(SphinxDirective):
+    """One table for each page that makes claims, written as MyST so that maths, citations and links are its own."""
+
+    def run(self) -> list[nodes.Node]:
+        std = cast(StandardDomain, self.env.get_domain("std"))
+        text, count = [], 0
+        for page, claims in collect(self.env.app).items():
+            for claim in claims:
+                std.anonlabels[f"claim-{claim.name}"] = (page, f"claim-{claim.name}")
+                std.labels[f"claim-{claim.name}"] = (page, f"claim-{claim.name}", claim.statement)
+            rows = "\n".join(map(row, claims))
+            options = f":header-rows: 1\n:widths: {' '.join(map(str, WIDTHS))}\n:class: claims"
+            header = "* - " + "\n  - ".join(COLUMNS)
+            text.append(f":::{{rubric}} {{doc}}`/{page}`\n:::\n\n:::{{list-table}}\n{options}\n\n{header}\n{rows}\n:::")
+            count += len(claims)
+        total = f"{count} claims are made in this book, and all of them hold." if count else "No claim is recorded."
+        return self.parse_text_to_nodes("\n\n".join([total, *text]))
+
+
+def read_last(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
+    """Read the page of claims after all others: their executed notebooks are what it is made from."""
+    docnames.sort(key=lambda name: (name.endswith("claims"), name))
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_directive("claims-table", ClaimsTable)
+    app.connect("env-before-read-docs", read_last)
+    return {"parallel_read_safe": False, "parallel_write_safe": True}

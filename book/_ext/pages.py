@@ -1,0 +1,92 @@
+"""Small repairs of what the theme and the extensions make of a page.
+
+Solutions fold without JavaScript, nothing comes from elsewhere, no id stands twice, and every page has a description.
+"""
+
+import html
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.writers.html5 import HTML5Translator
+from sphinx_exercise.nodes import solution_node
+
+DESCRIPTIONS = {"search": "Search this book."}
+DOUBLED_IDS = {"exercise-content", "solution-content", "proof-content"}
+DESCRIPTION = re.compile(r'<meta name="description" content="[^"]*" />\n')
+PAGE_ADDRESS = re.compile(r'<meta property="og:url" content="[^"]*" />\n')
+
+
+class folded(nodes.General, nodes.Element):
+    """A <details>, closed at first."""
+
+
+class fold_title(nodes.General, nodes.TextElement):
+    """Its <summary>."""
+
+
+def visit_folded(self: HTML5Translator, node: folded) -> None:
+    self.body.append(self.starttag(node, "details"))
+
+
+def visit_fold_title(self: HTML5Translator, node: fold_title) -> None:
+    self.body.append(self.starttag(node, "summary", "", CLASS="admonition-title"))
+
+
+def mend_doctree(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Fold the solutions of class `dropdown`, and drop the ids that sphinx-exercise and sphinx-proof give twice."""
+    for section in doctree.findall(nodes.section):
+        section["ids"] = [name for name in section["ids"] if name not in DOUBLED_IDS]
+    for solution in list(doctree.findall(solution_node)):
+        if "dropdown" in solution["classes"]:
+            title, *content = solution.children
+            details = folded("", fold_title("", title.astext()), *content, classes=["admonition"])
+            solution["classes"].remove("dropdown")  # the rest of its classes and its ids go to <details>
+            solution.replace_self(details)
+
+
+def mend_page(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """One description on every page: the card's, where a page has one. No address while the site has none."""
+    context["css_files"] = [f for f in context["css_files"] if "thebe" not in str(f.filename)]
+    tags = context.get("metatags", "")
+    text = (context.get("meta") or {}).get("og:description") or DESCRIPTIONS.get(pagename if doctree is None else "")
+    if text:
+        tags = DESCRIPTION.sub("", tags) + f'<meta name="description" content="{html.escape(text)}" />\n'
+    if not app.config.ogp_site_url:
+        tags = PAGE_ADDRESS.sub("", tags)
+    context["metatags"] = tags
+
+
+def offer_notebook(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Offer the executed notebook beside the source; the theme does so only where the book has a repository."""
+    executed = Path(app.outdir).parent / f"jupyter_execute/{pagename}.ipynb"
+    if executed.exists():
+        offered = Path(app.outdir) / f"_sources/{pagename}.ipynb"
+        offered.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(executed, offered)
+        context["ipynb_source"] = f"{pagename}.ipynb"
+
+
+def without_thebe(app: Sphinx) -> None:
+    """Jupyter Book always loads sphinx-thebe, which adds a kernel service's address to every page."""
+    for listeners in app.events.listeners.values():
+        for listener in list(listeners):
+            if listener.handler.__module__ == "sphinx_thebe":
+                app.disconnect(listener.id)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    without_thebe(app)
+    app.add_node(folded, html=(visit_folded, lambda self, node: self.body.append("</details>\n")))
+    app.add_node(fold_title, html=(visit_fold_title, lambda self, node: self.body.append("</summary>\n")))
+    app.connect("doctree-resolved", mend_doctree, priority=900)
+    app.connect("html-page-context", offer_notebook, priority=400)
+    app.connect("html-page-context", mend_page, priority=900)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

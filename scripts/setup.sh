@@ -1,0 +1,29 @@
+#!/bin/sh
+# Make the virtual environment. The file .ready is written last: without it the next run starts afresh.
+set -eu
+
+stop() {
+    echo "superpos: $*" >&2
+    exit 1
+}
+
+command -v "$PYTHON" >/dev/null 2>&1 ||
+    stop "there is no '$PYTHON'. Install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3"
+"$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+    stop "$("$PYTHON" -V) is too old: Python 3.11 or newer is needed. Name one with: make PYTHON=python3.11"
+"$PYTHON" -c 'import venv, ensurepip' 2>/dev/null ||
+    stop "this Python has no venv module. On Debian or Ubuntu: apt-get install python3-venv"
+
+# An environment that is whole is brought up to date; any other is made anew.
+if [ ! -f "$VENV/.ready" ] || ! "$VENV/bin/python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    echo "Making the environment $VENV (a few minutes, once) …"
+    rm -rf "$VENV"
+    "$PYTHON" -m venv "$VENV" || stop "the virtual environment $VENV could not be made; see the message above"
+fi
+rm -f "$VENV/.ready"
+
+export PIP_DISABLE_PIP_VERSION_CHECK=1
+"$VENV/bin/python" -m pip install --quiet --retries 5 --requirement requirements.txt &&
+    "$VENV/bin/python" -m pip install --quiet --no-deps --no-build-isolation --editable . ||
+    stop "a package could not be downloaded or installed; see the message above. Check the network connection and run the same command again"
+touch "$VENV/.ready"

@@ -1,0 +1,85 @@
+"""Make the stored results of the long experiments: `python scripts/sweeps.py [terms] [layers] [usable] [trained]`.
+
+Each is written whole to `superpos/data/NAME.json` through a temporary file. The chapters recompute a part of them and
+refuse to build if it does not agree.
+"""
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from superpos.sweep import Setting, accuracy, many_layers, one_layer, usable
+
+DATA = Path(__file__).parent.parent / "superpos" / "data"
+SEEDS = range(6)
+WIDTHS = (128, 256, 512, 1024, 2048)
+THRESHOLDS = (0.0, 0.7)
+
+TERMS = (
+    Setting(1024, 1024, 256, 1, 8),
+    Setting(1024, 1024, 1024, 1, 8),
+    Setting(1024, 1024, 256, 3, 8),
+    Setting(1024, 1024, 1024, 3, 8),
+    Setting(2048, 2048, 1024, 2, 8),
+    Setting(2048, 2048, 3000, 2, 8),
+    Setting(512, 2048, 512, 2, 16),
+    Setting(1024, 512, 300, 1, 2),
+    Setting(512, 512, 400, 4, 4),
+    Setting(512, 1024, 600, 2, 8, d=6, m=3),
+    Setting(1024, 1024, 1024, 1, 8, threshold=0.7),
+    Setting(1024, 1024, 1024, 3, 8, threshold=0.5),
+)
+LAYERS = tuple(Setting(1024, 1024, T, 1, 8, threshold=theta) for T in (256, 1024) for theta in (0.0, 0.5))
+
+
+def terms() -> list[dict]:
+    """All error terms of one layer, in every setting of TERMS and with every seed."""
+    return [{"setting": asdict(s), "seed": seed, "terms": one_layer(s, seed)} for s in TERMS for seed in SEEDS]
+
+
+def layers() -> list[dict]:
+    """Relative error over eight layers."""
+    return [{"setting": asdict(s), "seed": seed, **many_layers(s, seed, L=8)} for s in LAYERS for seed in SEEDS]
+
+
+def usable_circuits() -> list[dict]:
+    """Usable T over widths, with and without a threshold."""
+    rows = []
+    for theta in THRESHOLDS:
+        for D in WIDTHS:
+            for seed in SEEDS:
+                rows.append({"D": D, "threshold": theta, "seed": seed, "T": usable(D, theta, seed)})
+                print(rows[-1], flush=True)
+    return rows
+
+
+def trained() -> list[dict]:
+    """Accuracy of the trained circuits over T, D and z."""
+    return [
+        {"D": D, "T": T, "z": z, "seed": seed, **accuracy(D, T, z, seed)}
+        for D in (128, 256, 512, 1024)
+        for T in (32, 64, 128, 256, 512, 1024)
+        for z in (1, 2, 4, 8, 16)
+        for seed in range(3)
+    ]
+
+
+def write(name: str, rows: list[dict]) -> None:
+    """Write rows as one JSON file: whole, or not at all."""
+    DATA.mkdir(exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=DATA, suffix=".tmp", delete=False) as file:
+        file.write("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n")
+    os.chmod(file.name, 0o644)
+    os.replace(file.name, DATA / f"{name}.json")
+    print(f"{name}.json: {len(rows)} rows")
+
+
+SWEEPS: dict[str, Callable[[], list[dict]]] = {"terms": terms, "layers": layers, "usable": usable_circuits, "trained": trained}
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or SWEEPS:
+        write(name, SWEEPS[name]())

@@ -1,0 +1,216 @@
+"""One style for every figure of the book. Nothing outside this folder draws."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from torch import Tensor
+
+# Okabe & Ito's palette: distinct for every kind of colour vision. Marker and line style are the second cue.
+BLUE, ORANGE, GREEN, PURPLE, SKY, BLACK = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#333333"
+_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, BLACK)
+_MARKERS = ("o", "s", "^", "D", "v", "P")
+_DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
+_WIDTH = 6.2  # inches: wide enough to read on a screen, and readable when a phone halves it
+
+Values = Sequence[float] | Tensor | np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """One set of points or one curve of a figure.
+
+    Attributes:
+        label: its name in the legend; empty for none.
+        x, y: its values.
+        error: half the length of the error bars (one standard error, unless the figure says otherwise).
+        kind: "points", "line" or "both".
+        group: series of one group share colour and marker: what is measured and what is predicted for it.
+    """
+
+    label: str
+    x: Values
+    y: Values
+    error: Values | None = None
+    kind: Literal["points", "line", "both"] = "points"
+    group: int | None = None
+
+
+def style() -> None:
+    """Set the look of every figure, and fixed identifiers so that a figure is the same file on every build."""
+    matplotlib.rcParams.update(
+        {
+            "axes.prop_cycle": matplotlib.cycler(color=_COLOURS),
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.edgecolor": "#666666",
+            "axes.labelcolor": "#222222",
+            "axes.titlesize": 10.5,
+            "axes.titlelocation": "left",
+            "axes.grid": True,
+            "grid.color": "#e4e4e4",
+            "grid.linewidth": 0.6,
+            "axes.axisbelow": True,
+            "font.size": 10.5,
+            "legend.frameon": False,
+            "legend.fontsize": 9.5,
+            "figure.facecolor": "white",
+            "svg.hashsalt": "superpos",
+            "svg.fonttype": "path",
+        }
+    )
+    from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+    set_matplotlib_formats("svg", metadata={"Date": None, "Creator": None})
+
+
+def curves(
+    series: Sequence[Series],
+    xlabel: str,
+    ylabel: str,
+    *,
+    log: Literal["", "x", "y", "xy"] = "",
+    height: float = 3.7,
+    marks: Mapping[str, float] | None = None,
+    ylim: tuple[float, float] | None = None,
+) -> Figure:
+    """Points and lines over one axis; `marks` draws labelled horizontal lines."""
+    figure, axes = _axes(height)
+    _draw(axes[0], series, log)
+    axes[0].set(xlabel=xlabel, ylabel=ylabel, **({"ylim": ylim} if ylim else {}))
+    for name, level in (marks or {}).items():
+        axes[0].axhline(level, color=BLACK, lw=0.9, ls=(0, (4, 3)))
+        axes[0].annotate(name, (1, level), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=9)
+    _legend(axes[0])
+    return figure
+
+
+def pair(
+    left: Sequence[Series],
+    right: Sequence[Series],
+    xlabels: tuple[str, str],
+    ylabels: tuple[str, str],
+    titles: tuple[str, str],
+    *,
+    log: Literal["", "x", "y", "xy"] = "",
+    height: float = 3.4,
+) -> Figure:
+    """Two figures of the same kind side by side, with one legend above."""
+    figure, axes = _axes(height, columns=2)
+    for ax, series, xlabel, ylabel, title in zip(axes, (left, right), xlabels, ylabels, titles, strict=True):
+        _draw(ax, series, log)
+        ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 3))
+    return figure
+
+
+def pair_of_matrices(named: Mapping[str, Tensor], *, label: str, unit: str, height: float = 3.1) -> Figure:
+    """Square heat maps side by side, each on its own scale: blue below zero, white at zero, red above."""
+    figure, axes = _axes(height, columns=len(named))
+    for ax, (title, matrix) in zip(axes, named.items(), strict=True):
+        _heat(ax, matrix, unit, horizontal=True)
+        ax.set(title=title, xlabel=label, ylabel=label if ax is axes[0] else "", aspect="equal")
+    return figure
+
+
+def matrix(values: Tensor, xlabel: str, ylabel: str, *, unit: str, height: float = 3.0) -> Figure:
+    """One heat map: blue below zero, white at zero, red above."""
+    figure, axes = _axes(height)
+    _heat(axes[0], values, unit, horizontal=False)
+    axes[0].set(xlabel=xlabel, ylabel=ylabel)
+    return figure
+
+
+def histogram(
+    named: Mapping[str, Values],
+    xlabel: str,
+    *,
+    curves: Mapping[str, tuple[Values, Values]] | None = None,
+    log: bool = False,
+    bins: int = 60,
+    height: float = 3.4,
+    span: tuple[float, float] | None = None,
+) -> Figure:
+    """Densities of samples, with predicted densities as lines over them."""
+    figure, axes = _axes(height)
+    for i, (name, values) in enumerate(named.items()):
+        flat = np.asarray(values, dtype=float).ravel()
+        axes[0].hist(
+            flat, bins=bins, range=span, density=True, histtype="stepfilled", color=_COLOURS[i], alpha=0.4, label=name
+        )
+    for i, (name, (x, y)) in enumerate((curves or {}).items()):
+        axes[0].plot(np.asarray(x), np.asarray(y), color=BLACK, ls=_DASHES[i], lw=1.5, label=name)
+    axes[0].set(xlabel=xlabel, ylabel="density", yscale="log" if log else "linear")
+    _legend(axes[0])
+    return figure
+
+
+def agreement(
+    named: Mapping[str, tuple[Values, Values, Values]], *, band: float = 0.1, unit: str = "mean square"
+) -> Figure:
+    """Measured against predicted on logarithmic axes: the diagonal is agreement, the grey band ± `band` around it.
+
+    `named` holds (predicted, measured, standard error) of each kind of quantity.
+    """
+    figure, axes = _axes(4.6)
+    ax = axes[0]
+    everything = np.concatenate([np.asarray(x, dtype=float) for values in named.values() for x in values[:2]])
+    ends = np.array([everything.min() / 1.6, everything.max() * 1.6])
+    ax.fill_between(ends, ends * (1 - band), ends * (1 + band), color="#d9d9d9", label=f"within {band:.0%}")
+    ax.plot(ends, ends, color=BLACK, lw=0.9)
+    for i, (name, (predicted, measured, error)) in enumerate(named.items()):
+        _points(ax, i, name, predicted, measured, error)
+    ax.set(xscale="log", yscale="log", xlabel=f"predicted {unit}", ylabel=f"measured {unit}", xlim=ends, ylim=ends)
+    _legend(ax)
+    return figure
+
+
+def _axes(height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(_WIDTH, height), layout="constrained")
+    grid = figure.subplots(1, columns, squeeze=False)
+    return figure, list(grid[0])
+
+
+def _draw(ax: Axes, series: Sequence[Series], log: str) -> None:
+    lines = 0
+    for i, one in enumerate(series):
+        group = i if one.group is None else one.group
+        x, y = np.asarray(one.x, dtype=float), np.asarray(one.y, dtype=float)
+        if one.kind != "points":
+            label = one.label if one.kind == "line" else None
+            ax.plot(x, y, color=_COLOURS[group % 6], ls=_DASHES[lines % 6], lw=1.6, label=label)
+            lines += 1
+        if one.kind != "line":
+            _points(ax, group, one.label, x, y, one.error)
+    ax.set(xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
+
+
+def _points(ax: Axes, i: int, label: str, x: Values, y: Values, error: Values | None) -> None:
+    yerr = None if error is None else np.asarray(error, dtype=float)
+    ax.errorbar(
+        np.asarray(x), np.asarray(y), yerr=yerr, color=_COLOURS[i % 6], marker=_MARKERS[i % 6], ms=5, ls="", lw=1.2,
+        capsize=2, label=label,
+    )  # fmt: skip
+
+
+def _heat(ax: Axes, values: Tensor, unit: str, *, horizontal: bool) -> None:
+    limit = float(values.abs().max())
+    image = ax.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest", aspect="auto")
+    ax.grid(False)
+    ax.spines[["top", "right"]].set_visible(True)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(MaxNLocator(5, integer=True))
+    assert ax.figure is not None
+    ax.figure.colorbar(image, ax=ax, label=unit, location="bottom" if horizontal else "right", pad=0.03)
+
+
+def _legend(ax: Axes) -> None:
+    handles, labels = ax.get_legend_handles_labels()
+    if labels:
+        ax.legend(handles, labels)

@@ -1,0 +1,151 @@
+"""Experiments over many settings: one function measures one setting with one seed, so that a stored result can be
+recomputed alone. `scripts/sweeps.py` runs them all; `stored` reads what it wrote. Chapters 7 and 8.
+"""
+
+import json
+import math
+from dataclasses import dataclass
+from importlib.resources import files
+
+import torch
+
+from superpos import circuits, errors, residual, theory
+
+_TERMS = ("read_off", "read_in", "averaged", "neuron", "own", "written_back", "total")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One large network: T circuits of width d with m neurons, in width D with M neurons a layer, S copies, z active."""
+
+    D: int
+    M: int
+    T: int
+    z: int
+    S: int
+    d: int = 4
+    m: int = 4
+    threshold: float = 0.0
+
+
+def stored(name: str) -> list[dict]:
+    """The rows of one experiment that `scripts/sweeps.py` has run, as they ship with the package.
+
+    Raises:
+        ValueError: if there is no such experiment; the message lists those there are.
+    """
+    folder = files("superpos") / "data"
+    names = sorted(f.name.removesuffix(".json") for f in folder.iterdir() if f.name.endswith(".json"))
+    if name not in names:
+        raise ValueError(f"name is {name!r}; the stored experiments are {', '.join(names)}")
+    return json.loads((folder / f"{name}.json").read_text())
+
+
+def one_layer(setting: Setting, seed: int, *, batch: int = 512) -> dict[str, list[float]]:
+    """Every error term of one layer, [measured, predicted], for active and for inactive circuits.
+
+    Gaussian circuits, inputs on the sphere |x|² = d; circuits, large network, active sets and inputs are all drawn
+    anew from the seed.
+    """
+    s = setting
+    small = circuits.random_residual(s.T, s.d, s.m, 1, seed=seed, threshold=s.threshold)
+    large = residual.embed(small, s.D, s.M, s.S, seed=seed)
+    active = circuits.random_active(s.T, batch, s.z, seed=seed)
+    x = circuits.sphere(batch, s.z, s.d, seed=seed)
+    others = _inactive(active, s.T, seed=seed)
+    predicted = theory.layers(small, active, x, s.D, s.M, s.S)[0]
+    measured = {
+        "active": errors.terms(large, small, active, x),
+        "inactive": errors.terms(large, small, active, x, others=others),
+    }
+    found = {}
+    for kind, terms in measured.items():
+        for name in _TERMS:
+            pair = getattr(terms, name).mean.item(), getattr(getattr(predicted, kind), name)
+            found[f"{kind} {name}"] = list(pair)
+    return found
+
+
+def many_layers(setting: Setting, seed: int, *, L: int, batch: int = 256) -> dict[str, list[float]]:
+    """Relative squared error of active circuits after each of L layers: measured, and as the recursion predicts it."""
+    s = setting
+    small = circuits.random_residual(s.T, s.d, s.m, L, seed=seed, threshold=s.threshold)
+    active = circuits.random_active(s.T, batch, s.z, seed=seed)
+    x = circuits.sphere(batch, s.z, s.d, seed=seed)
+    measured = errors.measure(residual.embed(small, s.D, s.M, s.S, seed=seed), small, active, x)
+    predicted = theory.layers(small, active, x, s.D, s.M, s.S)
+    return {"measured": measured.relative.tolist(), "predicted": [p.relative for p in predicted]}
+
+
+def usable(D: int, threshold: float, seed: int, *, S: int = 8, d: int = 4, error: float = 0.1) -> float:
+    """Measured T at which the relative squared error after one layer is `error`, z = 1 and M = D.
+
+    A secant search in log T and log error, without a look at the theory, until the error is within 10% of the target;
+    then the last step's interpolation. Circuits of a smaller T are among those of a larger one.
+    """
+    points: list[tuple[float, float]] = []
+    T = max(4, D // d)
+    for _ in range(12):
+        measured = _relative(D, T, threshold, seed, S, d)
+        points.append((math.log(T), math.log(measured / error)))
+        if abs(points[-1][1]) < 0.1 and len(points) > 1:
+            break
+        T = max(2, round(math.exp(_crossing(points))))
+    return math.exp(_crossing(points))
+
+
+def predicted_usable(D: int, threshold: float, *, S: int = 8, d: int = 4, error: float = 0.1, seed: int = 0) -> int:
+    """What the theory says of `usable`: nothing but a sample of small circuits is looked at."""
+    small = circuits.random_residual(512, d, d, 1, seed=seed, threshold=threshold)
+    active, x = torch.arange(512)[:, None], circuits.sphere(512, 1, d, seed=seed)
+    return theory.usable_circuits(lambda T: theory.layers(small, active, x, D, D, S, T=T)[0].relative, error)
+
+
+def accuracy(D: int, T: int, z: int, seed: int, *, S: int = 8, threshold: float = 0.5, batch: int = 2000) -> dict[str, float]:
+    """Share of right answers of the first T trained residual circuits, each sample with z of them active, M = D.
+
+    alone: each circuit by itself; superposed: all T in one network of width D; dedicated: in a network of the same
+    size as many as fit get their own d coordinates and m neurons, and the others guess between two classes.
+    `error` is the superposed circuits' relative squared error after the last layer.
+    """
+    _, trained, samples = circuits.trained()
+    small = trained[:T]
+    active = circuits.random_active(T, batch, z, seed=seed)
+    x, labels = samples.residual.draw(active, seed=seed)
+    truth = small.run(active, x)[-1]
+    estimate = residual.embed(small, D, D, S, seed=seed, threshold=threshold).run(active, x).estimates[-1]
+    right = [(samples.residual.answers(states, active) == labels).double().mean().item() for states in (truth, estimate)]
+    fit = min(1.0, min(D // small.d, D // small.m) / T)
+    return {
+        "alone": right[0],
+        "superposed": right[1],
+        "dedicated": fit * right[0] + (1 - fit) * 0.5,
+        "error": ((estimate - truth).square().sum() / truth.square().sum()).item(),
+    }
+
+
+def _relative(D: int, T: int, threshold: float, seed: int, S: int, d: int) -> float:
+    small = circuits.random_residual(T, d, d, 1, seed=seed, threshold=threshold)
+    large = residual.embed(small, D, D, S, seed=seed)
+    active = circuits.random_active(T, 1024, 1, seed=seed)
+    x = circuits.sphere(1024, 1, d, seed=seed)
+    truth, estimate = small.run(active, x)[1], large.run(active, x).estimates[1]
+    return ((estimate - truth).square().sum() / truth.square().sum()).item()
+
+
+def _crossing(points: list[tuple[float, float]]) -> float:
+    """Where log error crosses 0: a line through the last two points, of slope 2 through the first alone."""
+    (x, y) = points[-1]
+    slope = 2.0
+    if len(points) > 1 and points[-2][0] != x:
+        slope = min(4.0, max(0.5, (y - points[-2][1]) / (x - points[-2][0])))
+    return x - y / slope
+
+
+def _inactive(active: torch.Tensor, T: int, *, seed: int, count: int = 4) -> torch.Tensor:
+    """Up to `count` inactive circuits for every sample, drawn uniformly."""
+    z = active.shape[1]
+    drawn = circuits.random_active(T, len(active), min(T, z + count), seed=seed + 1)
+    clash = (drawn[:, :, None] == active[:, None, :]).any(dim=2)
+    # At most z of the drawn ones are active: moving those to the end leaves inactive ones in front.
+    return drawn.gather(1, clash.int().argsort(dim=1, stable=True))[:, : drawn.shape[1] - z]
