@@ -1,5 +1,6 @@
 #!/bin/sh
-# Make the virtual environment. The file .ready is written last: without it the next run starts afresh.
+# Make the virtual environment VENV with PYTHON, or bring it up to date if it is SOUND (see the Makefile, which calls this).
+# The file .ready is written last: without it the next run starts afresh.
 set -eu
 
 stop() {
@@ -15,7 +16,7 @@ command -v "$PYTHON" >/dev/null 2>&1 ||
     stop "this Python has no venv module. On Debian or Ubuntu: apt-get install python3-venv"
 
 # An environment that is whole is brought up to date; any other is made anew.
-if [ ! -f "$VENV/.ready" ] || ! "$VENV/bin/python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+if [ "$SOUND" != yes ]; then
     echo "Making the environment $VENV (a few minutes, once) …"
     rm -rf "$VENV"
     "$PYTHON" -m venv "$VENV" || stop "the virtual environment $VENV could not be made; see the message above"
@@ -26,4 +27,4 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1
 "$VENV/bin/python" -m pip install --quiet --retries 5 --requirement requirements.txt &&
     "$VENV/bin/python" -m pip install --quiet --no-deps --no-build-isolation --editable . ||
     stop "a package could not be downloaded or installed; see the message above. Check the network connection and run the same command again"
-touch "$VENV/.ready"
+pwd >"$VENV/.ready"

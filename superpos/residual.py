@@ -39,7 +39,7 @@ def embedding_matrix(
         if orthonormal:
             Q, R = torch.linalg.qr(gauss)
             # Without the sign the columns would lean towards one corner.
-            block.copy_((Q * R.diagonal(dim1=1, dim2=2).sign()[:, None, :]).mT)
+            block.copy_(Q.mT).mul_(R.diagonal(dim1=1, dim2=2).sign()[:, :, None])
         else:
             block.copy_(gauss.mT / D**0.5)
     return E.mT

@@ -98,7 +98,8 @@ def predicted_usable(D: int, threshold: float, *, S: int = 8, d: int = 4, error:
     """What the theory says of `usable`: nothing but a sample of small circuits is looked at."""
     small = circuits.random_residual(512, d, d, 1, seed=seed, threshold=threshold)
     active, x = torch.arange(512)[:, None], circuits.sphere(512, 1, d, seed=seed)
-    return theory.usable_circuits(lambda T: theory.layers(small, active, x, D, D, S, T=T)[0].relative, error)
+    (layer,) = theory.statistics(small, active, x)
+    return theory.usable_circuits(lambda T: theory.layer(layer, T, D, D, S, 1)[0].relative, error)
 
 
 def accuracy(D: int, T: int, z: int, seed: int, *, S: int = 8, threshold: float = 0.5, batch: int = 2000) -> dict[str, float]:

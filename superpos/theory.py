@@ -18,15 +18,15 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from superpos.checks import check_count
+from superpos.checks import check_number
 from superpos.circuits import ResidualCircuits
 from superpos.residual import carry_bias
 
 _SAMPLES = 512  # circuits of a batch over which a mean is taken
 _NODES = 10  # of the Gauss–Hermite quadrature over noise that all copies share
 _BINS = 16  # into which the values of neurons are grouped
-_GRID = 8192  # points of a table over where a neuron is centred
-_COUNTS = 48  # into which numbers of sharers are grouped: finer, since a threshold lives on their tail
+_GRID = 3072  # points of a table over where a neuron is centred
+_COUNTS = 32  # into which numbers of sharers are grouped: finer, since a threshold lives on their tail
 
 
 def read_off(d: int, D: int, signal: float) -> float:
@@ -47,7 +47,7 @@ def sharing(m: int, M: int, S: int) -> float:
     return m * S / M
 
 
-def interference(T: float, m: int, M: int, S: int, c: float) -> float:
+def interference(T: int, m: int, M: int, S: int, c: float) -> float:
     """Variance σ² = (S T m/M) c on ONE large neuron, from T inactive circuits that may share it. Chapter 5."""
     return sharing(m, M, S) * T * c
 
@@ -181,7 +181,7 @@ def sharers(n: int, probability: float, c: float, kurtosis: float) -> tuple[Tens
     """Weights and variances of the noise on one large neuron, by how many of n circuits have a neuron there.
 
     Binomial(n, π/κ) sharers of variance κc each: mean nπc and variance n c²(πκ − π²), as n neurons of unequal
-    |w_in,j|² with kurtosis κ make them. Counts are grouped into at most 48 bins. Chapter 5.
+    |w_in,j|² with kurtosis κ make them. Counts are grouped into at most 32 bins. Chapter 5.
     """
     rate = probability / kurtosis
     spread = math.sqrt(n * rate)
@@ -317,7 +317,6 @@ def layers(
     M: int,
     S: int,
     *,
-    T: int | None = None,
     threshold: float | None = None,
 ) -> list[Prediction]:
     """Predict every term after every layer: `layer`, carried through the stack. Chapters 7 and 8.
@@ -326,30 +325,29 @@ def layers(
         circuits: the small circuits; only they, run alone, are looked at.
         active, inputs: a batch of what they run on.
         D, M, S: the large network, as in `superpos.residual.embed`.
-        T: number of circuits like these, if not the number given.
         threshold: as in `superpos.residual.embed`.
     """
     e = q = 0.0
     found = []
     for s in statistics(circuits, active, inputs, threshold=threshold):
-        prediction, e, q = layer(s, T or circuits.T, D, M, S, active.shape[1], e=e, q=q)
+        prediction, e, q = layer(s, circuits.T, D, M, S, active.shape[1], e=e, q=q)
         found.append(prediction)
     return found
 
 
-def usable_circuits(predict: Callable[[int], float], error: float = 0.1, *, most: int = 1 << 24) -> int:
-    """The largest T, up to `most`, for which the relative squared error predict(T) is at most `error`. Chapter 8.
+def usable_circuits(predict: Callable[[int], float], error: float = 0.1) -> int:
+    """The largest T, to a part in a thousand, for which the relative squared error predict(T) is at most `error`.
 
-    predict must grow with T; the answer is bracketed by doubling and found by bisection.
+    predict must grow with T without bound; the answer is bracketed by doubling and found by bisection, and is exact
+    below 1,000. It is 0 if not even one circuit is usable. Chapter 8.
     """
-    check_count("most", most)
-    if predict(1) > error:
-        return 0
-    high = 1
-    while high < most and predict(min(2 * high, most)) <= error:
-        high = min(2 * high, most)
-    low, high = high, min(2 * high, most)
-    while high - low > 1:
+    check_number("error", error, at_least=0.0)
+    low, high = 0, 1
+    while predict(high) <= error:
+        low, high = high, 2 * high
+        if high > 2**60:
+            raise ValueError(f"predict stays at or below error = {error} up to T = 2**60; it must grow with T")
+    while high - low > max(1, low // 1000):
         middle = (low + high) // 2
         low, high = (middle, high) if predict(middle) <= error else (low, middle)
     return low

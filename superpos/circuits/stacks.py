@@ -1,14 +1,18 @@
 """The two kinds of small circuit, T of one shape at a time."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import Self
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
 from superpos.checks import check_batch, check_tensor
+
+
+C = TypeVar("C", bound="Circuits")
 
 
 class Circuits(ABC):
@@ -57,17 +61,17 @@ class Circuits(ABC):
             states.append(self.layer(l, active, states[-1]))
         return torch.stack(states)
 
-    def __getitem__(self, chosen: slice | Int64[Tensor, " chosen"]) -> Self:
+    def __getitem__(self: C, chosen: slice | Int64[Tensor, " chosen"]) -> C:
         """The circuits of a slice, `circuits[:256]`, or of a tensor of indices."""
         if not isinstance(chosen, slice | Tensor):
             raise TypeError(f"circuits are indexed by a slice or a tensor of indices, not by {type(chosen).__name__}")
         return self._map(lambda tensor: tensor[:, chosen])
 
-    def to(self, *args, **kwargs) -> Self:
+    def to(self: C, *args, **kwargs) -> C:
         """The same circuits in another dtype or on another device, as `Tensor.to`."""
         return self._map(lambda tensor: tensor.to(*args, **kwargs))
 
-    def _map(self, change) -> Self:
+    def _map(self: C, change: Callable[[Tensor], Tensor]) -> C:
         tensors = {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
         return replace(self, **{k: change(v) for k, v in tensors.items() if isinstance(v, Tensor)})  # type: ignore[type-var]
 

@@ -165,7 +165,7 @@ def number(value: float, digits: int = 3) -> str:
         return f"{value:,.0f}"
     mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
     power = int(exponent)
-    if -4 < power < digits:
+    if -5 < power < digits:
         return f"{value:.{digits - 1 - power}f}"
     if 0 < power < 6:
         return f"{value:,.0f}"

@@ -12,9 +12,9 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 # Okabe & Ito's palette: distinct for every kind of colour vision. Marker and line style are the second cue.
-BLUE, ORANGE, GREEN, PURPLE, SKY, BLACK = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#333333"
-_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, BLACK)
-_MARKERS = ("o", "s", "^", "D", "v", "P")
+BLACK = "#333333"
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", BLACK, "#E69F00")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
 _WIDTH = 6.2  # inches: wide enough to read on a screen, and readable when a phone halves it
 
@@ -100,13 +100,17 @@ def pair(
     log: Literal["", "x", "y", "xy"] = "",
     height: float = 3.4,
 ) -> Figure:
-    """Two figures of the same kind side by side, with one legend above."""
+    """Two figures of the same kind side by side: one legend above for both, or, if the right one has labels, two."""
     figure, axes = _axes(height, columns=2)
     for ax, series, xlabel, ylabel, title in zip(axes, (left, right), xlabels, ylabels, titles, strict=True):
         _draw(ax, series, log)
         ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 3))
+    if axes[1].get_legend_handles_labels()[1]:
+        _legend(axes[0])
+        _legend(axes[1])
+    else:
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 3))
     return figure
 
 
@@ -145,7 +149,7 @@ def histogram(
             flat, bins=bins, range=span, density=True, histtype="stepfilled", color=_COLOURS[i], alpha=0.4, label=name
         )
     for i, (name, (x, y)) in enumerate((curves or {}).items()):
-        axes[0].plot(np.asarray(x), np.asarray(y), color=BLACK, ls=_DASHES[i], lw=1.5, label=name)
+        axes[0].plot(np.asarray(x), np.asarray(y), color=BLACK, ls=_DASHES[i % 6], lw=1.5, label=name)
     axes[0].set(xlabel=xlabel, ylabel="density", yscale="log" if log else "linear")
     _legend(axes[0])
     return figure
@@ -184,7 +188,7 @@ def _draw(ax: Axes, series: Sequence[Series], log: str) -> None:
         x, y = np.asarray(one.x, dtype=float), np.asarray(one.y, dtype=float)
         if one.kind != "points":
             label = one.label if one.kind == "line" else None
-            ax.plot(x, y, color=_COLOURS[group % 6], ls=_DASHES[lines % 6], lw=1.6, label=label)
+            ax.plot(x, y, color=_COLOURS[group % 7], ls=_DASHES[lines % 6], lw=1.6, label=label)
             lines += 1
         if one.kind != "line":
             _points(ax, group, one.label, x, y, one.error)
@@ -194,7 +198,7 @@ def _draw(ax: Axes, series: Sequence[Series], log: str) -> None:
 def _points(ax: Axes, i: int, label: str, x: Values, y: Values, error: Values | None) -> None:
     yerr = None if error is None else np.asarray(error, dtype=float)
     ax.errorbar(
-        np.asarray(x), np.asarray(y), yerr=yerr, color=_COLOURS[i % 6], marker=_MARKERS[i % 6], ms=5, ls="", lw=1.2,
+        np.asarray(x), np.asarray(y), yerr=yerr, color=_COLOURS[i % 7], marker=_MARKERS[i % 7], ms=5, ls="", lw=1.2,
         capsize=2, label=label,
     )  # fmt: skip
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from IPython.display import Markdown
-from myst_nb import glue
+from IPython.display import Markdown, display
 
 from superpos.show.claims import number
+
+_RECORD = "application/papermill.record/"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str | float]]) -> Markdown:
@@ -18,7 +19,9 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str | float]]) -> Markd
 def say(**values: str | float) -> None:
     """Give the prose its numbers: `say(rms=0.03)` in a cell, then {glue:text}`rms` in the text (`_` becomes `-`)."""
     for name, value in values.items():
-        glue(name.replace("_", "-"), _cell(value), display=False)
+        # What myst_nb.glue(…, display=False) leaves in the notebook, without importing Sphinx for it (4 s a chapter).
+        record = {"name": name.replace("_", "-"), "mime_prefix": _RECORD}
+        display({f"{_RECORD}text/plain": repr(_cell(value))}, metadata={"scrapbook": record}, raw=True)
 
 
 def _cell(value: str | float) -> str:
