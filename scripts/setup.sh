@@ -24,7 +24,7 @@ fi
 rm -f "$VENV/.ready"
 
 export PIP_DISABLE_PIP_VERSION_CHECK=1
-"$VENV/bin/python" -m pip install --quiet --retries 5 --requirement requirements.txt &&
-    "$VENV/bin/python" -m pip install --quiet --no-deps --no-build-isolation --editable . ||
+"$VENV/bin/python" -m pip install -qq --retries 5 --requirement requirements.txt &&
+    "$VENV/bin/python" -m pip install -qq --no-deps --no-build-isolation --editable . ||
     stop "a package could not be downloaded or installed; see the message above. Check the network connection and run the same command again"
 pwd >"$VENV/.ready"

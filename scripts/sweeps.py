@@ -38,12 +38,12 @@ LAYERS = tuple(Setting(1024, 1024, T, 1, 8, threshold=theta) for T in (256, 1024
 
 def terms() -> list[dict]:
     """All error terms of one layer, in every setting of TERMS and with every seed."""
-    return [{"setting": asdict(s), "seed": seed, "terms": one_layer(s, seed)} for s in TERMS for seed in SEEDS]
+    return [{**asdict(s), "seed": seed, "terms": one_layer(s, seed)} for s in TERMS for seed in SEEDS]
 
 
 def layers() -> list[dict]:
     """Relative error over eight layers."""
-    return [{"setting": asdict(s), "seed": seed, **many_layers(s, seed, L=8)} for s in LAYERS for seed in SEEDS]
+    return [{**asdict(s), "seed": seed, **many_layers(s, seed, L=8)} for s in LAYERS for seed in SEEDS]
 
 
 def usable_circuits() -> list[dict]:

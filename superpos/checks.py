@@ -16,6 +16,15 @@ def check_count(name: str, value: object, *, at_most: int | None = None, why: st
         raise ValueError(f"{name} is {value}; it must be at most {at_most}{': ' + why if why else ''}")
 
 
+def check_copies(S: int, m: int, M: int) -> None:
+    """Refuse counts for which the S·m neurons of one circuit are more than M."""
+    for name, value in (("S", S), ("m", m), ("M", M)):
+        check_count(name, value)
+    if S * m > M:
+        allowed = f"S is at most M // m = {M // m}" if m <= M else f"even S = 1 needs M ≥ {m}"
+        raise ValueError(f"S is {S}: the S·m = {S * m} neurons of one circuit must fit in M = {M}; {allowed}")
+
+
 def check_seed(name: str, value: object) -> None:
     """Refuse anything but an integer in 0 … 2⁶³ − 1."""
     _check_int(name, value)
@@ -48,32 +57,34 @@ def check_tensor(name: str, value: object, shape: dict[str, int | None], *, like
         raise TypeError(f"{name} has dtype {value.dtype}; it must be {like.dtype}: call .to({like.dtype}) on it")
     if like is not None and value.device != like.device:
         raise ValueError(f"{name} is on {value.device}; it must be on {like.device}: call .to('{like.device}') on it")
+    if value.is_meta:
+        raise ValueError(f"{name} is on meta, which holds no numbers; it must be on a device that does, e.g. cpu")
     finite = torch.isfinite(value)
     if not finite.all():
         where = tuple((~finite).nonzero()[0].tolist())
         raise ValueError(f"{name} has {value[where].item()} at index {where}; every entry must be finite")
 
 
-def check_active(active: object, T: int, *, device: torch.device) -> None:
+def check_active(active: object, T: int, *, device: torch.device, name: str = "active") -> None:
     """Refuse anything but int64 indices (B, z) of circuits, in range and distinct within a row."""
     if not isinstance(active, Tensor):
-        raise TypeError(f"active is {type(active).__name__}; it must be a torch.Tensor of int64 (B, z)")
+        raise TypeError(f"{name} is {type(active).__name__}; it must be a torch.Tensor of int64 (B, z)")
     if active.dtype != torch.int64:
-        raise TypeError(f"active has dtype {active.dtype}; it must be torch.int64: call .long() on it")
+        raise TypeError(f"{name} has dtype {active.dtype}; it must be torch.int64: call .long() on it")
     if active.dim() != 2 or 0 in active.shape:
-        raise ValueError(f"active has shape {tuple(active.shape)}; it must be (B, z) with B ≥ 1 and z ≥ 1")
+        raise ValueError(f"{name} has shape {tuple(active.shape)}; it must be (B, z) with B ≥ 1 and z ≥ 1")
     if active.device != device:
-        raise ValueError(f"active is on {active.device}; it must be on {device}: call .to('{device}') on it")
+        raise ValueError(f"{name} is on {active.device}; it must be on {device}: call .to('{device}') on it")
     if active.shape[1] > T:
-        raise ValueError(f"active has z = {active.shape[1]} columns; at most T = {T} circuits can be active at once")
+        raise ValueError(f"{name} has z = {active.shape[1]} columns; at most T = {T} circuits can be active at once")
     if active.min() < 0 or active.max() >= T:
         wrong = active[(active < 0) | (active >= T)][0].item()
-        raise ValueError(f"active holds {wrong}; indices of circuits lie in 0 … T − 1 = {T - 1}")
+        raise ValueError(f"{name} holds {wrong}; indices of circuits lie in 0 … T − 1 = {T - 1}")
     ordered = active.sort(dim=1).values
     repeated = ordered[:, 1:] == ordered[:, :-1]
     if repeated.any():
         row, column = repeated.nonzero()[0].tolist()
-        raise ValueError(f"active repeats circuit {ordered[row, column].item()} in row {row}; a row must be distinct")
+        raise ValueError(f"{name} repeats circuit {ordered[row, column].item()} in row {row}; a row must be distinct")
 
 
 def check_batch(active: object, inputs: object, T: int, d: int, *, like: Tensor) -> None:

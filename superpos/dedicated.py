@@ -34,9 +34,7 @@ class OwnMLPLayer(Layer):
 class OwnResidualLayer(Layer):
     """x_t ← x_t + w_out,t ReLU(w_in,t x_t + b_t) for every circuit, kept as T blocks."""
 
-    def __init__(
-        self, w_in: Float[Tensor, "T m d"], b: Float[Tensor, "T m"], w_out: Float[Tensor, "T d m"]
-    ) -> None:
+    def __init__(self, w_in: Float[Tensor, "T m d"], b: Float[Tensor, "T m"], w_out: Float[Tensor, "T d m"]) -> None:
         super().__init__()
         self.w_in, self.b, self.w_out = (nn.Parameter(x.clone(), requires_grad=False) for x in (w_in, b, w_out))
 
@@ -67,9 +65,7 @@ class DedicatedNetwork(Network):
         A[torch.arange(len(inputs), device=active.device)[:, None], active] = inputs
         return A.flatten(1)
 
-    def read(
-        self, A: Float[Tensor, "B D"], active: Int64[Tensor, "B z"], layer: int
-    ) -> Float[Tensor, "B z d"]:
+    def read(self, A: Float[Tensor, "B D"], active: Int64[Tensor, "B z"], layer: int) -> Float[Tensor, "B z d"]:
         return self.read_all(A, layer)[torch.arange(len(A), device=active.device)[:, None], active]
 
     def read_all(self, A: Float[Tensor, "B D"], layer: int) -> Float[Tensor, "B T d"]:
@@ -84,14 +80,14 @@ def embed(circuits: MLPCircuits | ResidualCircuits) -> DedicatedNetwork:
     Raises:
         TypeError: if circuits is neither MLPCircuits nor ResidualCircuits.
     """
+    if not isinstance(circuits, MLPCircuits | ResidualCircuits):
+        raise TypeError(f"circuits is {type(circuits).__name__}; it must be MLPCircuits or ResidualCircuits")
     L, T, d = range(circuits.L), circuits.T, circuits.d
     if isinstance(circuits, ResidualCircuits):
         stacks = circuits.w_in, circuits.bias, circuits.w_out
         return DedicatedNetwork(T, d, [OwnResidualLayer(*(x[l] for x in stacks)) for l in L])
-    if isinstance(circuits, MLPCircuits):
-        relu = [circuits.last_relu or l + 1 < circuits.L for l in L]
-        return DedicatedNetwork(T, d, [OwnMLPLayer(circuits.weights[l], circuits.biases[l], relu[l]) for l in L])
-    raise TypeError(f"circuits is {type(circuits).__name__}; it must be MLPCircuits or ResidualCircuits")
+    relu = [circuits.last_relu or l + 1 < circuits.L for l in L]
+    return DedicatedNetwork(T, d, [OwnMLPLayer(circuits.weights[l], circuits.biases[l], relu[l]) for l in L])
 
 
 def _blocks(w: Float[Tensor, "T out d"], A: Float[Tensor, "B Td"]) -> Float[Tensor, "B Tout"]:

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from superpos.checks import check_active
 from superpos.circuits import MLPCircuits, ResidualCircuits
 from superpos.network import Network
 from superpos.residual import ResidualNetwork
@@ -127,12 +128,17 @@ def terms(
         others: inactive circuits to look at instead, for every sample.
 
     Raises:
+        TypeError: if it is not the residual construction.
         ValueError: if one of `others` is active, or the network does not carry these circuits.
     """
+    if not isinstance(network, ResidualNetwork):
+        raise TypeError(f"network is {type(network).__name__}; the terms are those of a ResidualNetwork")
+    if not isinstance(circuits, ResidualCircuits):
+        raise TypeError(f"circuits is {type(circuits).__name__}; the terms are those of ResidualCircuits")
     _check_pair(network, circuits)
     network.check(active, inputs)
-    if others is not None and bool((others[:, :, None] == active[:, None, :]).any()):
-        raise ValueError("others names a circuit that is active in the same sample; choose among the inactive ones")
+    if others is not None:
+        _check_others(others, active, network.T)
     asked = (active,) if others is None else (active, others)
     parts = [_terms(network, circuits, x, *which) for x, *which in _parts(network.T * circuits.m, inputs, *asked)]
     return Terms(*(_summary([torch.cat(term)], scalar=True) for term in zip(*parts, strict=True)))
@@ -145,7 +151,7 @@ def _terms(
     active: Int64[Tensor, "B z"],
     others: Int64[Tensor, "B r"] | None = None,
 ) -> list[Float[Tensor, "B _"]]:
-    layer, own_neurons, w_out = network.layers[0], network.neurons[0], circuits.w_out[0]
+    (W_in, b, W_out), own_neurons, w_out = network.dense()[0], network.neurons[0], circuits.w_out[0]
     # What the state and the neurons of each circuit looked at should be.
     if others is None:
         asked = active
@@ -154,16 +160,16 @@ def _terms(
     else:
         asked = others
         x = x_next = inputs.new_zeros(*asked.shape, circuits.d)
-        p = layer.b[own_neurons[asked][..., 0]]
+        p = b[own_neurons[asked][..., 0]]
     X = network.encode(active, inputs)
-    pre = torch.addmm(layer.b, X, layer.W_in.mT)
+    pre = torch.addmm(b, X, W_in.mT)
     neurons = pre.relu()
     sample = torch.arange(len(X), device=X.device)[:, None, None, None]
     own_pre = pre[sample, own_neurons[asked]]  # (B, r, m, S)
     h_hat, h = own_pre.relu().mean(dim=-1), p.relu()
     own = _apply(w_out[asked], h_hat - h)
     # Everything written, less what the active circuits and the asked one write by their own neurons.
-    silenced = neurons @ layer.W_out_T
+    silenced = neurons @ W_out.mT
     speaking = _apply(w_out[active], neurons[sample, own_neurons[active]].mean(dim=-1))
     for i in range(active.shape[1]):
         silenced -= _embedded(network, active[:, i], speaking[:, i])
@@ -172,7 +178,7 @@ def _terms(
         for i in range(asked.shape[1]):
             of_own = _embedded(network, asked[:, i], _apply(w_out[asked], h_hat)[:, i])
             written[:, i] -= network.read(of_own, asked[:, i : i + 1], 1)[:, 0]
-    after = network.read(layer(X), asked, 1)
+    after = network.read(network.layers[0](X), asked, 1)
     return [
         (network.read(X, asked, 0) - x).square().sum(dim=-1),
         (own_pre - p[..., None]).square().flatten(1),
@@ -218,8 +224,25 @@ def _summary(squares: Iterable[Float[Tensor, "B r"]], *, scalar: bool = False) -
 
 
 def _check_pair(network: Network, circuits: MLPCircuits | ResidualCircuits) -> None:
-    if (network.T, network.d, len(network.layers)) != (circuits.T, circuits.d, circuits.L):
-        raise ValueError(
-            f"network carries T = {network.T} circuits of d = {network.d} and L = {len(network.layers)} layers, "
-            f"but circuits has T = {circuits.T}, d = {circuits.d}, L = {circuits.L}"
-        )
+    if not isinstance(network, Network):
+        raise TypeError(f"network is {type(network).__name__}; it must be a superpos.network.Network")
+    if not isinstance(circuits, MLPCircuits | ResidualCircuits):
+        raise TypeError(f"circuits is {type(circuits).__name__}; it must be MLPCircuits or ResidualCircuits")
+    carried = {"T": network.T, "d": network.d, "L": len(network.layers)}
+    given = {"T": circuits.T, "d": circuits.d, "L": circuits.L}
+    if isinstance(network, ResidualNetwork) and isinstance(circuits, ResidualCircuits):
+        carried["m"], given["m"] = network.neurons.shape[2], circuits.m
+    if carried != given:
+        spelled = [", ".join(f"{name} = {size}" for name, size in sizes.items()) for sizes in (carried, given)]
+        raise ValueError(f"network carries circuits of {spelled[0]}, but circuits has {spelled[1]}; give it its own")
+
+
+def _check_others(others: Tensor, active: Int64[Tensor, "B z"], T: int) -> None:
+    check_active(others, T, device=active.device, name="others")
+    if len(others) != len(active):
+        raise ValueError(f"others has shape {tuple(others.shape)}; it must be (B, r) with B = {len(active)} as active")
+    clash = (others[:, :, None] == active[:, None, :]).any(dim=2)
+    if clash.any():
+        row, column = clash.nonzero()[0].tolist()
+        t = others[row, column].item()
+        raise ValueError(f"others holds circuit {t} in row {row}, where it is active; choose among the inactive ones")

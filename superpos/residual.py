@@ -9,7 +9,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn.functional import embedding_bag
 
-from superpos.checks import check_count, check_number, check_seed
+from superpos.checks import check_copies, check_count, check_number, check_seed
 from superpos.circuits import ResidualCircuits
 from superpos.network import Network, ResidualLayer
 from superpos.sampling import distinct, generator
@@ -58,18 +58,15 @@ def choose_neurons(T: int, m: int, M: int, S: int, *, seed: int) -> Int64[Tensor
     Raises:
         ValueError: if S·m > M, or a size is not positive.
     """
-    for name, value in (("T", T), ("m", m), ("M", M), ("S", S)):
-        check_count(name, value)
-    if S * m > M:
-        allowed = f"at most M // m = {M // m}" if m <= M else "impossible at any S"
-        raise ValueError(f"S is {S}: the S·m = {S * m} neurons of one circuit must fit in M = {M}; S is {allowed}")
+    check_count("T", T)
+    check_copies(S, m, M)
     return distinct(T, m * S, M, generator=generator(seed)).view(T, m, S)
 
 
 def writing_to_neurons(
     E: Float[Tensor, "T D d"], w_in: Float[Tensor, "T m d"], neurons: Int64[Tensor, "T m S"], M: int
 ) -> Float[Tensor, "M D"]:
-    """W_in = Σ_t V_t w_in,t E_tᵀ: each large neuron adds up the pre-activations of all small neurons on it. Chapter 5."""
+    """W_in = Σ_t V_t w_in,t E_tᵀ: a large neuron adds up the pre-activations of all small neurons on it. Chapter 5."""
     return _product(_scatter(w_in, neurons, M), E)
 
 
@@ -120,9 +117,7 @@ class ResidualNetwork(Network):
         # Σ of the columns of E that a sample uses, each times its coordinate of x; none is copied.
         return embedding_bag(columns.flatten(1), _rows(self.E), mode="sum", per_sample_weights=inputs.flatten(1))
 
-    def read(
-        self, A: Float[Tensor, "B D"], active: Int64[Tensor, "B z"], layer: int
-    ) -> Float[Tensor, "B z d"]:
+    def read(self, A: Float[Tensor, "B D"], active: Int64[Tensor, "B z"], layer: int) -> Float[Tensor, "B z d"]:
         """x̂_t = E_tᵀ X."""
         estimates = A.new_empty(*active.shape, self.d)
         for out, X, t in zip(*(x.split(_SAMPLES) for x in (estimates, A, active)), strict=True):
@@ -169,15 +164,11 @@ def embed(
 
     Source: Bushnaq & Mendel (2024); a reconstruction.
     """
-    if not isinstance(circuits, ResidualCircuits):
-        raise TypeError(f"circuits is {type(circuits).__name__}; the residual construction takes ResidualCircuits")
-    for name, value in (("D", D), ("M", M), ("S", S)):
-        check_count(name, value)
-    check_seed("seed", seed)
-    if threshold is not None:
-        check_number("threshold", threshold, at_least=0.0)
     w_in, w_out, theta = carry_bias(circuits, threshold)
     L, T, m, d = w_in.shape
+    check_count("D", D)
+    check_copies(S, m, M)
+    check_seed("seed", seed)
     if d > D:
         indicator = " and its on-indicator" if d > circuits.d else ""
         raise ValueError(f"D is {D}; a circuit's d = {circuits.d} coordinates{indicator} need D ≥ {d}")
@@ -203,7 +194,14 @@ def carry_bias(
 
     The indicator's column of w_in is b + θ, its row of w_out is 0, so that it stays 1 in an active circuit and 0 in an
     inactive one. Without any b + θ ≠ 0 there is no such coordinate (k = d). Chapter 5.
+
+    Raises:
+        TypeError, ValueError: if circuits is not ResidualCircuits, or the threshold not a number ≥ 0 or None.
     """
+    if not isinstance(circuits, ResidualCircuits):
+        raise TypeError(f"circuits is {type(circuits).__name__}; the residual construction takes ResidualCircuits")
+    if threshold is not None:
+        check_number("threshold", threshold, at_least=0.0)
     theta = [_common_threshold(b) for b in circuits.bias] if threshold is None else [float(threshold)] * circuits.L
     rest = circuits.bias + circuits.bias.new_tensor(theta)[:, None, None]
     if not rest.any():

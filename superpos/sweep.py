@@ -4,7 +4,7 @@ recomputed alone. `scripts/sweeps.py` runs them all; `stored` reads what it wrot
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.resources import files
 
 import torch
@@ -28,17 +28,31 @@ class Setting:
     threshold: float = 0.0
 
 
-def stored(name: str) -> list[dict]:
+def setting(row: dict) -> Setting:
+    """The setting of a stored row of "terms" or "layers"."""
+    return Setting(**{field.name: row[field.name] for field in fields(Setting)})
+
+
+def stored(name: str, **where: float) -> list[dict]:
     """The rows of one experiment that `scripts/sweeps.py` has run, as they ship with the package.
 
+    Args:
+        name: of the experiment: "layers", "terms", "trained" or "usable".
+        where: what a row must hold to be taken, e.g. T=256, threshold=0.5.
+
     Raises:
-        ValueError: if there is no such experiment; the message lists those there are.
+        ValueError: if there is no such experiment, or no such row; the message says what there is.
     """
     folder = files("superpos") / "data"
     names = sorted(f.name.removesuffix(".json") for f in folder.iterdir() if f.name.endswith(".json"))
     if name not in names:
         raise ValueError(f"name is {name!r}; the stored experiments are {', '.join(names)}")
-    return json.loads((folder / f"{name}.json").read_text())
+    rows = json.loads((folder / f"{name}.json").read_text())
+    chosen = [row for row in rows if all(row.get(key) == value for key, value in where.items())]
+    if not chosen:
+        there = {key: sorted({row[key] for row in rows if key in row}) for key in where}
+        raise ValueError(f"no row of {name!r} has {where}; there are {there}")
+    return chosen
 
 
 def one_layer(setting: Setting, seed: int, *, batch: int = 512) -> dict[str, list[float]]:

@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from superpos.checks import check_number
+from superpos.checks import check_copies, check_count, check_number
 from superpos.circuits import ResidualCircuits
 from superpos.residual import carry_bias
 
@@ -326,10 +326,16 @@ def layers(
         active, inputs: a batch of what they run on.
         D, M, S: the large network, as in `superpos.residual.embed`.
         threshold: as in `superpos.residual.embed`.
+
+    Raises:
+        TypeError, ValueError: for what `superpos.residual.embed` or `circuits.run` would refuse.
     """
+    collected = statistics(circuits, active, inputs, threshold=threshold)
+    check_count("D", D)
+    check_copies(S, circuits.m, M)
     e = q = 0.0
     found = []
-    for s in statistics(circuits, active, inputs, threshold=threshold):
+    for s in collected:
         prediction, e, q = layer(s, circuits.T, D, M, S, active.shape[1], e=e, q=q)
         found.append(prediction)
     return found

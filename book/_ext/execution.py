@@ -67,7 +67,7 @@ def execute_ahead(app: Sphinx, env: SphinxEnvType, docnames: list[str]) -> None:
     """
     cache = get_cache(app.config.nb_execution_cache_path)
     waiting = []
-    for path in (Path(env.doc2path(name)) for name in docnames):
+    for path in (Path(env.doc2path(name)) for name in reversed(docnames)):  # later chapters take longer
         text = path.read_text(encoding="utf8")
         reader = create_nb_reader(str(path), env.myst_config, env.mystnb_config, text)
         if reader is not None:

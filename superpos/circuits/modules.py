@@ -38,8 +38,8 @@ def from_modules(modules: Sequence[nn.Module]) -> MLPCircuits | ResidualCircuits
     with zeros to the widest, its own coordinates first; the padding stays zero in every layer.
 
     Raises:
-        TypeError: for a module of another kind, with its position and the layer at fault.
-        ValueError: for an empty list, or networks of different kinds or depths.
+        TypeError: for a module of another kind, with its position and the layer at fault, or of another dtype.
+        ValueError: for an empty list, or networks of different kinds, depths or devices.
     """
     if isinstance(modules, nn.Module) or not isinstance(modules, Sequence):
         raise TypeError(f"modules is {type(modules).__name__}; it must be a list of nn.Module")
@@ -51,7 +51,19 @@ def from_modules(modules: Sequence[nn.Module]) -> MLPCircuits | ResidualCircuits
         if kind != kinds[0]:
             spelled = [" → ".join(k.__name__ for k in both) for both in (kind, kinds[0])]
             raise ValueError(f"modules[{t}] is {spelled[0]}, but modules[0] is {spelled[1]}; all must be alike")
+    _check_alike(modules)
     return _residual(chains) if kinds[0][0] is ResidualBlock else _mlp(chains)
+
+
+def _check_alike(modules: Sequence[nn.Module]) -> None:
+    """Refuse parameters of different dtypes or devices."""
+    first = next(modules[0].parameters())
+    for t, module in enumerate(modules):
+        for p in module.parameters():
+            if p.dtype != first.dtype:
+                raise TypeError(f"modules[{t}] has dtype {p.dtype}; all must have that of modules[0], {first.dtype}")
+            if p.device != first.device:
+                raise ValueError(f"modules[{t}] is on {p.device}; all must be where modules[0] is, on {first.device}")
 
 
 def _chain(t: int, module: nn.Module) -> list[nn.Module]:
@@ -67,12 +79,13 @@ def _chain(t: int, module: nn.Module) -> list[nn.Module]:
                 "a network is Linear, ReLU, Linear, … or a chain of ResidualBlock"
             )
         following = chain[i + 2] if i % 2 == 0 and i + 2 < len(chain) else None
-        if isinstance(layer, nn.Linear) and isinstance(following, nn.Linear):
-            if layer.out_features != following.in_features:
-                raise ValueError(
-                    f"modules[{t}] puts out {layer.out_features} numbers at layer {i}, "
-                    f"but layer {i + 2} takes {following.in_features}"
-                )
+        if not isinstance(layer, nn.Linear) or not isinstance(following, nn.Linear):
+            continue
+        if layer.out_features != following.in_features:
+            raise ValueError(
+                f"modules[{t}] puts out {layer.out_features} numbers at layer {i}, "
+                f"but layer {i + 2} takes {following.in_features}"
+            )
     if not chain:
         raise ValueError(f"modules[{t}] is an empty Sequential; at least one Linear is needed")
     return chain

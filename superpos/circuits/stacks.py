@@ -11,7 +11,6 @@ from torch import Tensor
 
 from superpos.checks import check_batch, check_tensor
 
-
 C = TypeVar("C", bound="Circuits")
 
 
@@ -95,9 +94,11 @@ class MLPCircuits(Circuits):
 
     def __post_init__(self) -> None:
         check_tensor("weights", self.weights, {"L": None, "T": None, "d": None, "d ": None})
-        L, T, out, d = self.weights.shape
+        L, T, _, d = self.weights.shape
         check_tensor("weights", self.weights, {"L": L, "T": T, "d": d, "d ": d})
         check_tensor("biases", self.biases, {"L": L, "T": T, "d": d}, like=self.weights)
+        if not isinstance(self.last_relu, bool):
+            raise TypeError(f"last_relu is {self.last_relu!r} ({type(self.last_relu).__name__}); it must be a bool")
 
     @property
     def stack(self) -> Float[Tensor, "L T d d"]:

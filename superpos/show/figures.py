@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import matplotlib
@@ -23,22 +24,25 @@ Values = Sequence[float] | Tensor | np.ndarray
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """One set of points or one curve of a figure.
+    """One set of points or one curve of a figure; made by `points`, `line` and `both`.
 
     Attributes:
+        kind: how it is drawn.
         label: its name in the legend; empty for none.
         x, y: its values.
         error: half the length of the error bars (one standard error, unless the figure says otherwise).
-        kind: "points", "line" or "both".
         group: series of one group share colour and marker: what is measured and what is predicted for it.
     """
 
+    kind: Literal["points", "line", "both"]
     label: str
     x: Values
     y: Values
     error: Values | None = None
-    kind: Literal["points", "line", "both"] = "points"
     group: int | None = None
+
+
+points, line, both = (partial(Series, kind) for kind in ("points", "line", "both"))
 
 
 def style() -> None:
@@ -115,7 +119,8 @@ def pair(
 
 
 def pair_of_matrices(named: Mapping[str, Tensor], *, label: str, unit: str, height: float = 3.1) -> Figure:
-    """Square heat maps side by side, each on its own scale: blue below zero, white at zero, red above."""
+    """Square heat maps side by side, each on its own scale: blue below zero, white at zero, red above;
+    white to blue where nothing is negative."""
     figure, axes = _axes(height, columns=len(named))
     for ax, (title, matrix) in zip(axes, named.items(), strict=True):
         _heat(ax, matrix, unit, horizontal=True)
@@ -124,7 +129,8 @@ def pair_of_matrices(named: Mapping[str, Tensor], *, label: str, unit: str, heig
 
 
 def matrix(values: Tensor, xlabel: str, ylabel: str, *, unit: str, height: float = 3.0) -> Figure:
-    """One heat map: blue below zero, white at zero, red above."""
+    """One heat map: blue below zero, white at zero, red above;
+    white to blue where nothing is negative."""
     figure, axes = _axes(height)
     _heat(axes[0], values, unit, horizontal=False)
     axes[0].set(xlabel=xlabel, ylabel=ylabel)
@@ -193,6 +199,10 @@ def _draw(ax: Axes, series: Sequence[Series], log: str) -> None:
         if one.kind != "line":
             _points(ax, group, one.label, x, y, one.error)
     ax.set(xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
+    at = sorted({float(value) for one in series for value in np.asarray(one.x, dtype=float)})
+    if "x" in log and len(at) <= 10:  # the values themselves are the better ticks
+        ax.set_xticks(at, [f"{value:,.0f}" if value >= 1 else f"{value:.2g}" for value in at], rotation=0)
+        ax.set_xticks([], minor=True)
 
 
 def _points(ax: Axes, i: int, label: str, x: Values, y: Values, error: Values | None) -> None:
@@ -204,8 +214,9 @@ def _points(ax: Axes, i: int, label: str, x: Values, y: Values, error: Values | 
 
 
 def _heat(ax: Axes, values: Tensor, unit: str, *, horizontal: bool) -> None:
-    limit = float(values.abs().max())
-    image = ax.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest", aspect="auto")
+    limit, signed = float(values.abs().max()), bool((values < 0).any())
+    low, colours = (-limit, "RdBu_r") if signed else (0, "Blues")
+    image = ax.imshow(values, cmap=colours, vmin=low, vmax=limit, interpolation="nearest", aspect="auto")
     ax.grid(False)
     ax.spines[["top", "right"]].set_visible(True)
     for axis in (ax.xaxis, ax.yaxis):

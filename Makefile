@@ -1,0 +1,62 @@
+# `make help` lists what there is to make. Needs Python 3.11 or newer and nothing else: the set-up is made here.
+
+PYTHON ?= python3
+BUILD  ?= _build
+PORT   ?= 8000
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+SITE   := $(BUILD)/html
+
+# What a page can depend on. The list itself is a file, so that adding or deleting a source counts as a change.
+SOURCES := $(shell find index.md _config.yml _toc.yml requirements.txt book superpos vendor -type f \
+             ! -path '*/__pycache__/*' ! -path '*/.*' ! -name '*.ipynb' 2>/dev/null | LC_ALL=C sort)
+
+export BOOK_CACHE = $(abspath $(BUILD))/cache
+export PYTHONPATH = $(CURDIR)
+export PYTHONHASHSEED = 0
+export PYTHONNOUSERSITE = 1
+export JUPYTER_PREFER_ENV_PATH = 1
+
+.PHONY: help book test lab serve bench reproducible clean FORCE
+.DELETE_ON_ERROR:
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+book: $(SITE)/.built  ## build the book, and say where to open it
+	@echo "The book is built: open $(SITE)/index.html"
+
+test: $(SITE)/.built  ## build the book and run every test
+	@$(BIN)/python -m pytest
+
+lab: $(READY)  ## open the chapters as notebooks in JupyterLab
+	@JUPYTER_CONFIG_PATH="$(CURDIR)/.jupyter" $(BIN)/jupyter lab --notebook-dir="$(CURDIR)" \
+	    --LabApp.default_url=/lab/tree/book $(if $(filter 0,$(shell id -u)),--allow-root)
+
+serve: $(SITE)/.built  ## serve the built book on this machine
+	@echo "Open http://127.0.0.1:$(PORT)/ (stop with Ctrl+C)"
+	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory $(SITE)
+
+bench: $(READY)  ## time and peak memory, beside what one would write instead
+	@$(BIN)/python -m benchmarks
+
+reproducible: $(READY)  ## build twice from scratch and compare (takes two full builds)
+	@$(BIN)/python scripts/check_reproducible.py
+
+clean:  ## remove the build and the virtual environment
+	rm -rf $(BUILD) $(VENV)
+
+# The file .ready is written last and says where the environment was made: one that was moved or broken is made anew.
+SOUND := $(shell [ "$$(cat $(READY) 2>/dev/null)" = "$(CURDIR)" ] && $(BIN)/python -c 'import pip, yaml' >/dev/null 2>&1 && echo yes)
+
+$(READY): requirements.txt pyproject.toml $(if $(filter yes,$(SOUND)),,FORCE)
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" SOUND="$(SOUND)" sh scripts/setup.sh
+
+# Built in a folder of its own, and put in the place of the last good site only when all of it is there.
+$(SITE)/.built: $(READY) $(BUILD)/sources $(SOURCES)
+	@$(BIN)/python scripts/build.py $(BUILD)
+
+$(BUILD)/sources: FORCE
+	@mkdir -p $(BUILD)
+	@echo "$(SOURCES)" | tr ' ' '\n' | cmp -s - $@ || echo "$(SOURCES)" | tr ' ' '\n' > $@

@@ -1,0 +1,94 @@
+"""What every large network promises: linear input, plain matrices, one read-out, fraction of neurons on."""
+
+import pytest
+import torch
+
+from superpos import circuits, dedicated, residual
+from superpos.circuits import MLPCircuits, ResidualCircuits
+from superpos.network import Network
+
+T, z, B = 6, 3, 5
+BIASED = circuits.random_residual(T, 3, 2, 2, seed=0)
+BIASED = ResidualCircuits(BIASED.w_in, BIASED.w_out, BIASED.bias + torch.linspace(-1, 1, 24).view(2, T, 2))
+PLAIN = circuits.random_residual(T, 3, 2, 2, seed=1)
+NETWORKS: dict[str, Network] = {
+    "residual": residual.embed(PLAIN, 12, 10, 2, seed=0),
+    "with indicator": residual.embed(BIASED, 12, 10, 2, seed=0),
+    "dedicated residual": dedicated.embed(BIASED),
+    "dedicated MLP": dedicated.embed(circuits.random_mlps(T, 3, 2, seed=0)),
+}
+every = pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
+ACTIVE, X = circuits.random_active(T, B, z, seed=0), circuits.sphere(B, z, 3, seed=0)
+
+
+@every
+def test_encode_is_linear(network: Network) -> None:
+    Y = circuits.sphere(B, z, 3, seed=1)
+    nothing = network.encode(ACTIVE, torch.zeros_like(X))  # the on-indicators
+    mixed = network.encode(ACTIVE, 2 * X - 3 * Y) - nothing
+    expected = 2 * (network.encode(ACTIVE, X) - nothing) - 3 * (network.encode(ACTIVE, Y) - nothing)
+    torch.testing.assert_close(mixed, expected, atol=1e-5, rtol=1e-5)
+
+
+@every
+def test_encode_adds_up_over_the_active_circuits(network: Network) -> None:
+    parts = [network.encode(ACTIVE[:, i : i + 1], X[:, i : i + 1]) for i in range(z)]
+    torch.testing.assert_close(network.encode(ACTIVE, X), torch.stack(parts).sum(dim=0))
+
+
+@every
+def test_dense_matrices_reproduce_the_run(network: Network) -> None:
+    A = network.encode(ACTIVE, X)
+    run = network.run(ACTIVE, X)
+    for l, matrices in enumerate(network.dense(), start=1):
+        if len(matrices) == 2:
+            W, b = matrices
+            A = (A @ W.T + b).relu()
+        else:
+            W_in, b, W_out = matrices
+            A = A + (A @ W_in.T + b).relu() @ W_out.T
+        torch.testing.assert_close(network.read(A, ACTIVE, l), run.estimates[l], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(network(network.encode(ACTIVE, X)), A, atol=1e-5, rtol=1e-4)
+    assert torch.equal(run.estimates[0], X)
+
+
+@every
+def test_read_all_agrees_with_read(network: Network) -> None:
+    A = network.encode(ACTIVE, X)
+    everything = network.read_all(A, 0)
+    assert everything.shape == (B, T, 3)
+    own = everything[torch.arange(B)[:, None], ACTIVE]
+    torch.testing.assert_close(network.read(A, ACTIVE, 0), own, atol=1e-5, rtol=1e-4)
+
+
+@every
+def test_fraction_of_neurons_on(network: Network) -> None:
+    A, on = network.encode(ACTIVE, X), []
+    for layer, matrices in zip(network.layers, network.dense(), strict=True):
+        pre = A @ matrices[0].T + matrices[1]
+        on.append((pre > 0).sum().item() / pre.numel())
+        A = layer(A)
+    assert network.run(ACTIVE, X).on.tolist() == pytest.approx(on)
+
+
+def test_on_by_hand() -> None:
+    # Two circuits, d = 1, weights 1 and biases −1, 1. Of x = 2 in circuit 0 and 0 in circuit 1 both neurons are on,
+    # of x = 0 only circuit 1's: 3 of 4.
+    c = MLPCircuits(torch.ones(1, 2, 1, 1), torch.tensor([[[-1.0], [1.0]]]))
+    active = torch.tensor([[0], [0]])
+    assert dedicated.embed(c).run(active, torch.tensor([[[2.0]], [[0.0]]])).on.tolist() == [0.75]
+
+
+@every
+def test_order_of_the_active_circuits_does_not_matter(network: Network) -> None:
+    turned = network.run(ACTIVE.flip(1), X.flip(1)).estimates.flip(2)
+    torch.testing.assert_close(network.run(ACTIVE, X).estimates, turned, atol=1e-5, rtol=1e-4)
+
+
+def test_a_batch_larger_than_one_part() -> None:
+    network = NETWORKS["residual"]
+    active, x = circuits.random_active(T, 600, z, seed=3), circuits.sphere(600, z, 3, seed=3)
+    whole = network.run(active, x).estimates
+    for s in (0, 255, 256, 599):
+        one = network.run(active[s : s + 1], x[s : s + 1]).estimates[:, 0]
+        torch.testing.assert_close(whole[:, s], one, atol=1e-5, rtol=1e-4)

@@ -1,0 +1,193 @@
+"""Predictions against Monte Carlo and against small networks that are really built."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from superpos import circuits, errors, residual, sweep, theory
+from superpos.sampling import generator
+
+N = 400_000  # samples of a Monte Carlo mean
+
+
+def normal(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(shape, generator=generator(seed), dtype=torch.float64)
+
+
+def test_formulas_by_hand() -> None:
+    assert theory.read_off(4, 64, 8.0) == 0.5  # 4 · 8 / 64
+    assert theory.gaussian_self_term(3, 8, 2.0) == 1.0  # (3 + 1) · 2 / 8
+    assert theory.sharing(2, 16, 4) == 0.5  # 2 · 4 / 16
+    assert theory.interference(10, 2, 16, 4, 0.1) == pytest.approx(0.5)  # 0.5 · 10 · 0.1
+    # ϱ = 3/15 = 0.2: 1 · (1/4 + 3/4 · 0.2) = 0.4
+    assert theory.averaged(1.0, 16, 4) == pytest.approx(0.4)
+    assert theory.averaged(1.0, 1, 1) == 1.0
+
+
+@pytest.mark.parametrize(("mean", "variance"), [(0.0, 1.0), (-1.5, 0.5), (0.7, 2.0), (3.0, 0.01)])
+def test_rectified_normal(mean: float, variance: float) -> None:
+    sample = (mean + math.sqrt(variance) * normal(N)).relu()
+    one, two = theory.rectified(torch.tensor(mean).double(), torch.tensor(variance).double())
+    for found, values in ((one, sample), (two, sample.square())):
+        assert found.item() == pytest.approx(values.mean().item(), abs=4 * values.std().item() / math.sqrt(N))
+
+
+def test_rectified_limits() -> None:
+    one, two = theory.rectified(torch.zeros(1).double(), torch.full((1,), 2.0).double())
+    assert one.item() == pytest.approx(math.sqrt(2 / (2 * math.pi)))  # √(v/2π)
+    assert two.item() == pytest.approx(1.0)  # v/2
+    one, two = theory.rectified(torch.tensor([2.0, -2.0]).double(), torch.zeros(2).double())  # no noise: ReLU itself
+    assert one.tolist() == pytest.approx([2, 0])
+    assert two.tolist() == pytest.approx([4, 0])
+
+
+@pytest.mark.parametrize(
+    ("n", "probability", "kurtosis"), [(40, 0.05, 1.0), (300, 0.03, 1.6), (2000, 0.2, 1.3), (0, 0.1, 1.0)]
+)
+def test_sharers_have_the_stated_mean_and_variance(n: int, probability: float, kurtosis: float) -> None:
+    c = 0.3
+    w, v = theory.sharers(n, probability, c, kurtosis)
+    assert len(w) <= theory._COUNTS
+    mean, variance = (w @ v).item(), (w @ v.square() - (w @ v) ** 2).item()
+    assert w.sum().item() == pytest.approx(1)
+    assert mean == pytest.approx(n * probability * c, rel=1e-6)
+    # A little of the variance is lost by grouping the counts.
+    assert variance == pytest.approx(n * c * c * (probability * kurtosis - probability**2), rel=0.05)
+
+
+def test_collisions_keep_mean_and_variance_of_the_sum() -> None:
+    values, z, probability = normal(256, 2, seed=3) + 0.5, 4, 0.1
+    w, found = theory.collisions(values, z, probability)
+    first, second = values.mean().item(), values.square().mean().item()
+    assert w.sum().item() == pytest.approx(1)
+    assert w[0].item() == pytest.approx(0.9**4)
+    mean = (w @ found).item()
+    assert mean == pytest.approx(z * probability * first, rel=1e-3)
+    variance = z * probability * second - z * (probability * first) ** 2
+    assert (w @ found.square()).item() - mean**2 == pytest.approx(variance, rel=1e-2)
+
+
+@pytest.mark.parametrize(("p", "shared", "S"), [(0.5, 0.2, 8), (-0.3, 0.0, 4), (0.0, 0.1, 1)])
+def test_copies(p: float, shared: float, S: int) -> None:
+    sharers = torch.tensor([0.3, 0.7]).double(), torch.tensor([0.05, 0.6]).double()
+    met = torch.tensor([0.8, 0.2]).double(), torch.tensor([0.0, -1.0]).double()
+    samples, uniform = N // 4, torch.rand((2, N // 4, S), generator=generator(1))
+    noise = torch.where(uniform[0] < 0.3, 0.05, 0.6).sqrt() * normal(samples, S, seed=2)
+    value = torch.where(uniform[1] < 0.8, 0.0, -1.0)
+    copies = (p + math.sqrt(shared) * normal(samples, 1, seed=3) + noise + value).relu().mean(dim=1)
+    mean, variance = theory.copies(torch.tensor(p).double(), torch.tensor(shared).double(), sharers, met, S)
+    assert mean.item() == pytest.approx(copies.mean().item(), abs=4 * copies.std().item() / samples**0.5)
+    assert variance.item() == pytest.approx(copies.var().item(), rel=0.03)
+
+
+def test_statistics_by_hand() -> None:
+    # One neuron, d = 1: w_in = 2, b = −1 − …: x = 3 gives p = 2·3 − 1 = 5 and y = 3 + 4·5 = 23.
+    one = torch.ones(1, 1, 1, 1)
+    c = circuits.ResidualCircuits(2 * one, 4 * one, -one[0])
+    active = torch.zeros(1, 1, dtype=torch.int64)
+    (s,) = theory.statistics(c, active, torch.full((1, 1, 1), 3.0))
+    assert (s.d, s.theta, s.w_out, s.w_out_sum, s.x, s.y) == (1, 1.0, 16.0, 16.0, 9.0, 529.0)
+    assert (s.pre.item(), s.w_in.item(), s.w_indicator.item(), s.kurtosis) == (5.0, 4.0, 0.0, 1.0)
+    # With θ = 0 the bias needs the on-indicator, whose 1 counts in x and y.
+    (s,) = theory.statistics(c, active, torch.full((1, 1, 1), 3.0), threshold=0.0)
+    assert (s.theta, s.x, s.y, s.w_indicator.item()) == (0.0, 10.0, 530.0, 1.0)
+
+
+@pytest.mark.parametrize("orthonormal", [True, False])
+def test_read_off_against_embedding_matrices(orthonormal: bool) -> None:
+    T, d, D, z = 60, 3, 64, 3
+    squares: dict[str, list[float]] = {"active": [], "inactive": []}
+    active, x = circuits.random_active(T, 200, z, seed=0), circuits.sphere(200, z, d, seed=0)
+    small = circuits.random_residual(T, d, 1, 1, seed=0)
+    for seed in range(20):
+        large = residual.embed(small, D, 4, 1, seed=seed, orthonormal=orthonormal)
+        estimates = large.read_all(large.encode(active, x), 0)
+        truth = torch.zeros_like(estimates)
+        truth[torch.arange(200)[:, None], active] = x
+        square = (estimates - truth).square().sum(-1)
+        on = torch.zeros(200, T, dtype=torch.bool).scatter_(1, active, True)
+        squares["active"].append(square[on].mean().item())
+        squares["inactive"].append(square[~on].mean().item())
+    own = 0.0 if orthonormal else theory.gaussian_self_term(d, D, float(d))
+    expected = {"active": theory.read_off(d, D, (z - 1.0) * d) + own, "inactive": theory.read_off(d, D, 1.0 * z * d)}
+    for kind, values in squares.items():
+        standard_error = np.std(values, ddof=1) / len(values) ** 0.5
+        assert np.mean(values) == pytest.approx(expected[kind], abs=4 * standard_error), kind
+        assert standard_error < 0.03 * expected[kind]  # or the line above would say nothing
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        sweep.Setting(D=256, M=256, T=64, z=1, S=8),
+        sweep.Setting(D=256, M=512, T=150, z=3, S=4),
+        sweep.Setting(D=384, M=256, T=200, z=2, S=6, threshold=0.5),
+        sweep.Setting(D=256, M=256, T=100, z=2, S=5, d=3, m=5),
+    ],
+    ids=str,
+)
+def test_every_term_of_one_layer(setting: sweep.Setting) -> None:
+    runs = [sweep.one_layer(setting, seed, batch=256) for seed in range(6)]
+    for name in runs[0]:
+        measured, predicted = np.array([run[name] for run in runs]).T
+        standard_error = measured.std(ddof=1) / len(runs) ** 0.5
+        allowed = max(0.1 * predicted.mean(), 2 * standard_error, 1e-9)
+        assert measured.mean() == pytest.approx(predicted.mean(), abs=allowed), name
+
+
+def test_biases_of_either_sign() -> None:
+    # The on-indicators are part of what is read and written.
+    measured, predicted = [], []
+    for seed in range(6):
+        c = circuits.random_residual(150, 4, 4, 1, seed=seed)
+        bias = 0.5 * torch.randn(1, 150, 4, generator=generator(seed + 100))
+        c = circuits.ResidualCircuits(c.w_in, c.w_out, bias)
+        active, x = circuits.random_active(150, 256, 2, seed=seed), circuits.sphere(256, 2, 4, seed=seed)
+        large = residual.embed(c, 256, 256, 8, seed=seed)
+        measured.append(errors.measure(large, c, active, x).active.mean.item())
+        predicted.append(theory.layers(c, active, x, 256, 256, 8)[0].active.total)
+    standard_error = np.std(measured, ddof=1) / len(measured) ** 0.5
+    assert np.mean(measured) == pytest.approx(np.mean(predicted), abs=max(0.1 * np.mean(predicted), 2 * standard_error))
+
+
+@pytest.mark.parametrize("change", [dict(T=200), dict(D=128), dict(M=128), dict(z=2)])
+def test_errors_grow_with_T_and_z_and_shrink_with_D_and_M(change: dict[str, int]) -> None:
+    small = circuits.random_residual(100, 4, 4, 1, seed=0)
+    (s,) = theory.statistics(small, torch.arange(100)[:, None], circuits.sphere(100, 1, 4, seed=0))
+    sizes = dict(T=100, D=256, M=256, S=8, z=1)
+    before, after = (theory.layer(s, **kind)[0].active.total for kind in (sizes, {**sizes, **change}))
+    assert after > before
+
+
+def test_layers_hand_their_errors_on() -> None:
+    small = circuits.random_residual(50, 4, 4, 2, seed=0)
+    active, x = circuits.random_active(50, 64, 2, seed=0), circuits.sphere(64, 2, 4, seed=0)
+    first, second = theory.layers(small, active, x, 256, 256, 8)
+    one, e, q = theory.layer(theory.statistics(small, active, x)[0], 50, 256, 256, 8, 2)
+    assert (first, e > 0, q > 0) == (one, True, True)
+    assert first.relative == first.active.total / first.signal
+    again, _, _ = theory.layer(theory.statistics(small, active, x)[1], 50, 256, 256, 8, 2, e=e, q=q)
+    assert second == again
+    # What stands in the stream after layer 1 is read off before layer 2.
+    assert second.active.read_off == pytest.approx(first.active.total, rel=1e-6)
+    assert second.inactive.read_off == pytest.approx(first.inactive.total, rel=1e-6)
+
+
+@pytest.mark.parametrize(("scale", "expected"), [(1.0, 141), (0.01, 1414), (1e-6, 141421)])
+def test_usable_circuits_of_a_known_law(scale: float, expected: int) -> None:
+    asked: list[int] = []
+
+    def predict(T: int) -> float:
+        asked.append(T)
+        return scale * T * T / 200_000  # 0.1 at T = √(20000/scale) = 141.4/√scale
+
+    found = theory.usable_circuits(predict, 0.1)
+    assert found == pytest.approx(expected, abs=0 if expected < 1000 else expected / 1000)
+    assert predict(found) <= 0.1
+    assert len(asked) < 40
+
+
+def test_no_circuit_is_usable() -> None:
+    assert theory.usable_circuits(lambda T: 0.2) == 0
