@@ -68,6 +68,12 @@ BATCHES: dict[str, tuple[Any, Any, type[Exception], list[str]]] = {
     "active too large": (bad(ACTIVE, 5), X, ValueError, ["active", "5", "0 … T − 1 = 4"]),
     "active negative": (bad(ACTIVE, -1), X, ValueError, ["active", "-1", "0 … T − 1 = 4"]),
     "active repeated": (bad(ACTIVE, 0), X, ValueError, ["active", "circuit 0", "row 0", "distinct"]),
+    "active repeated apart": (
+        torch.tensor([[0, 1, 2], [3, 1, 3]]),
+        torch.ones(2, 3, d),
+        ValueError,
+        ["active", "circuit 3", "row 1", "distinct"],
+    ),
 }
 RUNNERS: dict[str, Callable[[Any, Any], Any]] = {
     "residual circuits": SMALL.run,

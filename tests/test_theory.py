@@ -170,6 +170,10 @@ def test_layers_hand_their_errors_on() -> None:
     assert first.relative == first.active.total / first.signal
     again, _, _ = theory.layer(theory.statistics(small, active, x)[1], 50, 256, 256, 8, 2, e=e, q=q)
     assert second == again
+    # What was there stays there; the rest is what this layer adds.
+    after, e, q = theory.layer(theory.statistics(small, active, x)[1], 50, 256, 256, 8, 2, e=1.0, q=0.5)
+    assert e == pytest.approx(1 + after.active.own)
+    assert after.active.written_back == pytest.approx(theory.read_off(4, 256, (50 - 2) * (q - 0.5)))
     # What stands in the stream after layer 1 is read off before layer 2.
     assert second.active.read_off == pytest.approx(first.active.total, rel=1e-6)
     assert second.inactive.read_off == pytest.approx(first.inactive.total, rel=1e-6)

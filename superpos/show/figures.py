@@ -164,20 +164,20 @@ def histogram(
 def agreement(
     named: Mapping[str, tuple[Values, Values, Values]], *, band: float = 0.1, unit: str = "mean square"
 ) -> Figure:
-    """Measured against predicted on logarithmic axes: the diagonal is agreement, the grey band ± `band` around it.
+    """Measured over predicted, against the prediction on a logarithmic axis: 1 is agreement, the grey band ± `band`.
 
     `named` holds (predicted, measured, standard error) of each kind of quantity.
     """
-    figure, axes = _axes(4.6)
+    figure, axes = _axes(4.2)
     ax = axes[0]
-    everything = np.concatenate([np.asarray(x, dtype=float) for values in named.values() for x in values[:2]])
-    ends = np.array([everything.min() / 1.6, everything.max() * 1.6])
-    ax.fill_between(ends, ends * (1 - band), ends * (1 + band), color="#d9d9d9", label=f"within {band:.0%}")
-    ax.plot(ends, ends, color=BLACK, lw=0.9)
-    for i, (name, (predicted, measured, error)) in enumerate(named.items()):
-        _points(ax, i, name, predicted, measured, error)
-    ax.set(xscale="log", yscale="log", xlabel=f"predicted {unit}", ylabel=f"measured {unit}", xlim=ends, ylim=ends)
-    _legend(ax)
+    ax.axhspan(1 - band, 1 + band, color="#e3e3e3", label=f"within {band:.0%}")
+    ax.axhline(1, color=BLACK, lw=0.9)
+    for i, (name, values) in enumerate(named.items()):
+        predicted, measured, error = (np.asarray(x, dtype=float) for x in values)
+        _points(ax, i, name, predicted, measured / predicted, error / predicted)
+    ax.set(xscale="log", xlabel=f"predicted {unit}", ylabel="measured / predicted", ylim=(1 - 2.5 * band, 1 + 2.5 * band))
+    handles, labels = ax.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=4)
     return figure
 
 
