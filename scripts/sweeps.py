@@ -78,7 +78,12 @@ def write(name: str, rows: list[dict]) -> None:
     print(f"{name}.json: {len(rows)} rows")
 
 
-SWEEPS: dict[str, Callable[[], list[dict]]] = {"terms": terms, "layers": layers, "usable": usable_circuits, "trained": trained}
+SWEEPS: dict[str, Callable[[], list[dict]]] = {
+    "terms": terms,
+    "layers": layers,
+    "usable": usable_circuits,
+    "trained": trained,
+}
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or SWEEPS:

@@ -55,9 +55,7 @@ class ResidualLayer(Layer):
     W_out is kept transposed, so that both matrices have one row for each neuron.
     """
 
-    def __init__(
-        self, W_in: Float[Tensor, "M D"], b: Float[Tensor, " M"], W_out_T: Float[Tensor, "M D"]
-    ) -> None:
+    def __init__(self, W_in: Float[Tensor, "M D"], b: Float[Tensor, " M"], W_out_T: Float[Tensor, "M D"]) -> None:
         super().__init__()
         self.W_in = nn.Parameter(W_in, requires_grad=False)
         self.b = nn.Parameter(b, requires_grad=False)
@@ -97,9 +95,7 @@ class Network(nn.Module, ABC):
         """The large network's input: linear in the inputs and the on-indicators of the active circuits."""
 
     @abstractmethod
-    def read(
-        self, A: Float[Tensor, "B D"], active: Int64[Tensor, "B z"], layer: int
-    ) -> Float[Tensor, "B z d"]:
+    def read(self, A: Float[Tensor, "B D"], active: Int64[Tensor, "B z"], layer: int) -> Float[Tensor, "B z d"]:
         """Estimates of the active circuits' states after circuit layer `layer` (0: of their inputs)."""
 
     @abstractmethod

@@ -14,7 +14,7 @@ from superpos.circuits import ResidualCircuits
 from superpos.network import Network, ResidualLayer
 from superpos.sampling import distinct, generator
 
-_CIRCUITS = 128  # drawn at once: the draws, their QR and its copies stay small beside E
+_CIRCUITS = 32  # drawn at once: the draws, their QR and its copies stay small beside E
 _SAMPLES = 256  # read at once: a gather over a whole batch could outgrow the weights
 
 

@@ -16,7 +16,7 @@ _TERMS = ("read_off", "read_in", "averaged", "neuron", "own", "written_back", "t
 
 @dataclass(frozen=True)
 class Setting:
-    """One large network: T circuits of width d with m neurons, in width D with M neurons a layer, S copies, z active."""
+    """T circuits of width d with m neurons, z active, in a network of width D with M neurons a layer and S copies."""
 
     D: int
     M: int
@@ -116,7 +116,9 @@ def predicted_usable(D: int, threshold: float, *, S: int = 8, d: int = 4, error:
     return theory.usable_circuits(lambda T: theory.layer(layer, T, D, D, S, 1)[0].relative, error)
 
 
-def accuracy(D: int, T: int, z: int, seed: int, *, S: int = 8, threshold: float = 0.5, batch: int = 2000) -> dict[str, float]:
+def accuracy(
+    D: int, T: int, z: int, seed: int, *, S: int = 8, threshold: float = 0.5, batch: int = 2000
+) -> dict[str, float]:
     """Share of right answers of the first T trained residual circuits, each sample with z of them active, M = D.
 
     alone: each circuit by itself; superposed: all T in one network of width D; dedicated: in a network of the same
@@ -129,7 +131,9 @@ def accuracy(D: int, T: int, z: int, seed: int, *, S: int = 8, threshold: float 
     x, labels = samples.residual.draw(active, seed=seed)
     truth = small.run(active, x)[-1]
     estimate = residual.embed(small, D, D, S, seed=seed, threshold=threshold).run(active, x).estimates[-1]
-    right = [(samples.residual.answers(states, active) == labels).double().mean().item() for states in (truth, estimate)]
+    right = [
+        (samples.residual.answers(states, active) == labels).double().mean().item() for states in (truth, estimate)
+    ]
     fit = min(1.0, min(D // small.d, D // small.m) / T)
     return {
         "alone": right[0],

@@ -7,6 +7,7 @@ from typing import Literal
 
 import matplotlib
 import numpy as np
+from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -49,7 +50,7 @@ def style() -> None:
     """Set the look of every figure, and fixed identifiers so that a figure is the same file on every build."""
     matplotlib.rcParams.update(
         {
-            "axes.prop_cycle": matplotlib.cycler(color=_COLOURS),
+            "axes.prop_cycle": cycler(color=_COLOURS),
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.edgecolor": "#666666",
@@ -175,7 +176,9 @@ def agreement(
     for i, (name, values) in enumerate(named.items()):
         predicted, measured, error = (np.asarray(x, dtype=float) for x in values)
         _points(ax, i, name, predicted, measured / predicted, error / predicted)
-    ax.set(xscale="log", xlabel=f"predicted {unit}", ylabel="measured / predicted", ylim=(1 - 2.5 * band, 1 + 2.5 * band))
+    ax.set(
+        xscale="log", xlabel=f"predicted {unit}", ylabel="measured / predicted", ylim=(1 - 2.5 * band, 1 + 2.5 * band)
+    )
     handles, labels = ax.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=4)
     return figure

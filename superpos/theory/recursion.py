@@ -1,19 +1,8 @@
-"""Predictions for the residual construction, one function an equation. Chapters 4 to 8.
+"""All terms of one layer, and from layer to layer. Chapters 7 and 8."""
 
-Symbols as on the notation page. Nothing here looks at a large network: the small circuits, run alone on a batch, and
-the sizes T, D, M, S are all that goes in. r is the mean square noise with which ONE coordinate of a circuit is read.
-Formulas without a ReLU are exact means over the random choices. Those with one take the noise on a large neuron for
-Gaussian, given how many small neurons share it.
-
-Source: Bushnaq & Mendel (2024) for what the terms are; the mixture over sharers, the recursion over layers and the
-usable number of circuits are our own.
-"""
-
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -21,57 +10,10 @@ from torch import Tensor
 from superpos.checks import check_copies, check_count, check_number
 from superpos.circuits import ResidualCircuits
 from superpos.residual import carry_bias
+from superpos.theory.equations import averaged, interference, read_off, sharing
+from superpos.theory.neurons import collisions, copies, grouped, sharers
 
 _SAMPLES = 512  # circuits of a batch over which a mean is taken
-_NODES = 10  # of the Gauss–Hermite quadrature over noise that all copies share
-_BINS = 16  # into which the values of neurons are grouped
-_GRID = 3072  # points of a table over where a neuron is centred
-_COUNTS = 32  # into which numbers of sharers are grouped: finer, since a threshold lives on their tail
-
-
-def read_off(d: int, D: int, signal: float) -> float:
-    """Embedding read-off, E|E_tᵀ Σ_s E_s x_s|² = d Σ_s |x_s|² / D over the circuits s ≠ t in the stream.
-
-    `signal` is Σ_s |x_s|²: (z−1)|x|² if t is active, z|x|² if it is not. Chapter 4.
-    """
-    return d * signal / D
-
-
-def gaussian_self_term(d: int, D: int, x: float) -> float:
-    """What a Gaussian (not orthonormal) E_t adds to the read-off of its own x:  (d+1)|x|²/D. Chapter 4."""
-    return (d + 1) * x / D
-
-
-def sharing(m: int, M: int, S: int) -> float:
-    """Probability m S/M that a given circuit has a neuron on a given large neuron. Chapter 5."""
-    return m * S / M
-
-
-def interference(T: int, m: int, M: int, S: int, c: float) -> float:
-    """Variance σ² = (S T m/M) c on ONE large neuron, from T inactive circuits that may share it. Chapter 5."""
-    return sharing(m, M, S) * T * c
-
-
-def averaged(variance: float, M: int, S: int) -> float:
-    """Variance of the mean over S copies, σ²/S + (1 − 1/S) ϱ σ² with ϱ = (S−1)/(M−1).
-
-    ϱ is the correlation of two copies: a small neuron that sits on one of them sits on the other with
-    probability ϱ. With σ² = (S T m/M) c the first part, (T m/M) c, does not depend on S. Chapter 5.
-    """
-    correlation = (S - 1) / (M - 1) if M > 1 else 0.0
-    return variance * (1 / S + (1 - 1 / S) * correlation)
-
-
-def rectified(mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
-    """E ReLU(x) and E ReLU(x)² of x ~ N(mean, variance):  s φ(a) + m Φ(a),  (m² + s²) Φ(a) + m s φ(a),  a = m/s.
-
-    At mean 0 that is √(v/2π) and v/2; far below 0, the Gaussian tail that a threshold leaves. Chapter 5.
-    """
-    s = variance.sqrt()
-    a = (mean / s.clamp_min(1e-30)).clamp(-1e9, 1e9)
-    density = torch.exp(-a.square() / 2) / math.sqrt(2 * math.pi)
-    below = torch.special.ndtr(a)
-    return s * density + mean * below, (mean.square() + variance) * below + mean * s * density
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,76 +90,6 @@ def statistics(
     return found
 
 
-def copies(
-    p: Float[Tensor, "*n"],
-    shared: Float[Tensor, "*n"],
-    sharers: tuple[Float[Tensor, " K"], Float[Tensor, " K"]],
-    collisions: tuple[Float[Tensor, " C"], Float[Tensor, " C"]],
-    S: int,
-) -> tuple[Float[Tensor, "*n"], Float[Tensor, "*n"]]:
-    """Mean and variance of ĥ = (1/S) Σ_n ReLU(p + g + ε_n): S noisy copies of one small neuron, averaged.
-
-    g ~ N(0, shared) is common to the copies. ε_n differs between them: Gaussian of variance v_k with probability w_k
-    (`sharers`), plus the value of active neurons met on the same large neuron (`collisions`, weights and values).
-    Given g the copies are independent, so that with f(g) = E[ReLU | g] the mean is E f(g) and the variance
-    E[Var(ReLU | g)]/S + Var f(g). Chapters 5 and 6.
-    """
-    nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
-    over = torch.from_numpy(weights / weights.sum())
-    centre = p[..., None] + shared.sqrt()[..., None] * torch.from_numpy(nodes)
-    w, v = sharers
-    u, values = collisions
-    # Over the sharers, E ReLU and E ReLU² are functions of one number, where the neuron is centred: tabulate them.
-    low, high = (centre.min() + values.min()).item(), (centre.max() + values.max()).item()
-    grid = torch.linspace(low, high + 1e-9, _GRID, dtype=torch.float64)
-    table = [moment @ w for moment in rectified(grid[:, None], v)]
-    at = centre[..., None] + values
-    first, second = (torch.from_numpy(np.interp(at, grid, moment)) @ u for moment in table)
-    mean = first @ over
-    return mean, (second - first.square()) @ over / S + first.square() @ over - mean.square()
-
-
-def sharers(n: int, probability: float, c: float, kurtosis: float) -> tuple[Tensor, Tensor]:
-    """Weights and variances of the noise on one large neuron, by how many of n circuits have a neuron there.
-
-    Binomial(n, π/κ) sharers of variance κc each: mean nπc and variance n c²(πκ − π²), as n neurons of unequal
-    |w_in,j|² with kurtosis κ make them. Counts are grouped into at most 32 bins. Chapter 5.
-    """
-    rate = probability / kurtosis
-    spread = math.sqrt(n * rate)
-    k = torch.arange(max(0, int(n * rate - 7 * spread)), int(min(n, n * rate + 8 * spread + 12)) + 1).double()
-    log_w = math.lgamma(n + 1) - torch.lgamma(k + 1) - torch.lgamma(n - k + 1)
-    log_w += torch.special.xlogy(k, torch.full_like(k, rate)) + torch.special.xlogy(n - k, torch.full_like(k, 1 - rate))
-    w = log_w.exp()
-    of = torch.arange(len(k)) * min(len(k), _COUNTS) // len(k)
-    grouped = torch.zeros(int(of[-1]) + 1, dtype=torch.float64).index_add(0, of, w)
-    counts = torch.zeros_like(grouped).index_add(0, of, w * k) / grouped.clamp_min(1e-300)
-    return grouped / grouped.sum(), counts * (kurtosis * c)
-
-
-def collisions(values: Float[Tensor, "n m"], z: int, probability: float) -> tuple[Tensor, Tensor]:
-    """Weights and values of what z active circuits add to one large neuron: nothing, or a value drawn like `values`.
-
-    One collision is Binomial(z, π)'s j = 1, in bins of equal weight; j ≥ 2 keeps mean and variance of the sum.
-    """
-    bins = _grouped(values)
-    bins = (bins - bins.mean()) * (values.std(correction=0) / bins.std(correction=0).clamp_min(1e-30)) + bins.mean()
-    weights, found = [torch.full((1,), (1 - probability) ** z).double()], [torch.zeros(1).double()]
-    for j in range(1, z + 1):
-        weight = math.comb(z, j) * probability**j * (1 - probability) ** (z - j)
-        weights.append(torch.full_like(bins, weight / len(bins)))
-        found.append(j * bins.mean() + math.sqrt(j) * (bins - bins.mean()))
-        if j > z * probability and weight < 1e-4:
-            break
-    w = torch.cat(weights)
-    return w / w.sum(), torch.cat(found)
-
-
-def _grouped(values: Float[Tensor, "*n"]) -> Float[Tensor, " bins"]:
-    """Means of equally many values each, in order: a small sample that stands for a large one."""
-    return torch.stack([part.mean() for part in values.flatten().sort().values.tensor_split(_BINS) if len(part)])
-
-
 @dataclass(frozen=True)
 class Terms:
     """Predicted mean squares of one layer, the terms of `superpos.errors.Terms` for circuits of one kind."""
@@ -285,7 +157,7 @@ def layer(
 
     r_inactive, c_inactive = noise(z, max(T - z - 1, 0), q)
     c_silent = c_inactive.mean().item()
-    few = _grouped(c_inactive)
+    few = grouped(c_inactive)
     read_in, average, mean, variance = heard(few, z, max(T - z - 1, 0), torch.full_like(few, -s.theta))
     neuron = (mean.square() + variance).mean().item()
     written = s.w_out_sum * mean.mean().item() ** 2 + s.w_out * (neuron - mean.mean().item() ** 2)

@@ -1,0 +1,39 @@
+"""Predictions for the residual construction, one function an equation. Chapters 4 to 8.
+
+Symbols as on the notation page. Nothing here looks at a large network: the small circuits, run alone on a batch, and
+the sizes T, D, M, S are all that goes in. r is the mean square noise with which ONE coordinate of a circuit is read.
+
+Source: Bushnaq & Mendel (2024) for what the terms are; the mixture over sharers, the recursion over layers and the
+usable number of circuits are our own.
+"""
+
+from superpos.theory.equations import averaged, gaussian_self_term, interference, read_off, sharing
+from superpos.theory.neurons import collisions, copies, rectified, sharers
+from superpos.theory.recursion import (
+    Prediction,
+    Statistics,
+    Terms,
+    layer,
+    layers,
+    statistics,
+    usable_circuits,
+)
+
+__all__ = [
+    "Prediction",
+    "Statistics",
+    "Terms",
+    "averaged",
+    "collisions",
+    "copies",
+    "gaussian_self_term",
+    "interference",
+    "layer",
+    "layers",
+    "read_off",
+    "rectified",
+    "sharers",
+    "sharing",
+    "statistics",
+    "usable_circuits",
+]

@@ -1,0 +1,97 @@
+"""What noise does to rectified neurons: Gaussian, given how many small neurons share a large one. Chapters 5 to 7."""
+
+import math
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+_NODES = 10  # of the Gauss–Hermite quadrature over noise that all copies share
+_BINS = 16  # into which the values of neurons are grouped
+_GRID = 3072  # points of a table over where a neuron is centred
+_COUNTS = 32  # into which numbers of sharers are grouped: finer, since a threshold lives on their tail
+
+
+def rectified(mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+    """E ReLU(x) and E ReLU(x)² of x ~ N(mean, variance):  s φ(a) + m Φ(a),  (m² + s²) Φ(a) + m s φ(a),  a = m/s.
+
+    At mean 0 that is √(v/2π) and v/2; far below 0, the Gaussian tail that a threshold leaves. Chapter 5.
+    """
+    s = variance.sqrt()
+    a = (mean / s.clamp_min(1e-30)).clamp(-1e9, 1e9)
+    density = torch.exp(-a.square() / 2) / math.sqrt(2 * math.pi)
+    below = torch.special.ndtr(a)
+    return s * density + mean * below, (mean.square() + variance) * below + mean * s * density
+
+
+def copies(
+    p: Float[Tensor, "*n"],
+    shared: Float[Tensor, "*n"],
+    sharers: tuple[Float[Tensor, " K"], Float[Tensor, " K"]],
+    collisions: tuple[Float[Tensor, " C"], Float[Tensor, " C"]],
+    S: int,
+) -> tuple[Float[Tensor, "*n"], Float[Tensor, "*n"]]:
+    """Mean and variance of ĥ = (1/S) Σ_n ReLU(p + g + ε_n): S noisy copies of one small neuron, averaged.
+
+    g ~ N(0, shared) is common to the copies. ε_n differs between them: Gaussian of variance v_k with probability w_k
+    (`sharers`), plus the value of active neurons met on the same large neuron (`collisions`, weights and values).
+    Given g the copies are independent, so that with f(g) = E[ReLU | g] the mean is E f(g) and the variance
+    E[Var(ReLU | g)]/S + Var f(g). Chapters 5 and 6.
+    """
+    nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
+    over = torch.from_numpy(weights / weights.sum())
+    centre = p[..., None] + shared.sqrt()[..., None] * torch.from_numpy(nodes)
+    w, v = sharers
+    u, values = collisions
+    # Over the sharers, E ReLU and E ReLU² are functions of one number, where the neuron is centred: tabulate them.
+    low, high = (centre.min() + values.min()).item(), (centre.max() + values.max()).item()
+    grid = torch.linspace(low, high + 1e-9, _GRID, dtype=torch.float64)
+    table = [moment @ w for moment in rectified(grid[:, None], v)]
+    at = centre[..., None] + values
+    first, second = (torch.from_numpy(np.interp(at, grid, moment)) @ u for moment in table)
+    mean = first @ over
+    return mean, (second - first.square()) @ over / S + first.square() @ over - mean.square()
+
+
+def sharers(n: int, probability: float, c: float, kurtosis: float) -> tuple[Tensor, Tensor]:
+    """Weights and variances of the noise on one large neuron, by how many of n circuits have a neuron there.
+
+    Binomial(n, π/κ) sharers of variance κc each: mean nπc and variance n c²(πκ − π²), as n neurons of unequal
+    |w_in,j|² with kurtosis κ make them. Counts are grouped into at most 32 bins. Chapter 5.
+    """
+    rate = probability / kurtosis
+    spread = math.sqrt(n * rate)
+    k = torch.arange(max(0, int(n * rate - 7 * spread)), int(min(n, n * rate + 8 * spread + 12)) + 1).double()
+    log_w = math.lgamma(n + 1) - torch.lgamma(k + 1) - torch.lgamma(n - k + 1)
+    log_w += torch.special.xlogy(k, torch.full_like(k, rate)) + torch.special.xlogy(n - k, torch.full_like(k, 1 - rate))
+    w = log_w.exp()
+    of = torch.arange(len(k)) * min(len(k), _COUNTS) // len(k)
+    grouped = torch.zeros(int(of[-1]) + 1, dtype=torch.float64).index_add(0, of, w)
+    counts = torch.zeros_like(grouped).index_add(0, of, w * k) / grouped.clamp_min(1e-300)
+    return grouped / grouped.sum(), counts * (kurtosis * c)
+
+
+def collisions(values: Float[Tensor, "n m"], z: int, probability: float) -> tuple[Tensor, Tensor]:
+    """Weights and values of what z active circuits add to one large neuron: nothing, or a value drawn like `values`.
+
+    One collision is Binomial(z, π)'s j = 1, in bins of equal weight; j ≥ 2 keeps mean and variance of the sum.
+    """
+    bins = grouped(values)
+    bins = (bins - bins.mean()) * (values.std(correction=0) / bins.std(correction=0).clamp_min(1e-30)) + bins.mean()
+    weights, found = [torch.full((1,), (1 - probability) ** z).double()], [torch.zeros(1).double()]
+    for j in range(1, z + 1):
+        weight = math.comb(z, j) * probability**j * (1 - probability) ** (z - j)
+        weights.append(torch.full_like(bins, weight / len(bins)))
+        found.append(j * bins.mean() + math.sqrt(j) * (bins - bins.mean()))
+        if j > z * probability and weight < 1e-4:
+            break
+    w = torch.cat(weights)
+    return w / w.sum(), torch.cat(found)
+
+
+def grouped(values: Float[Tensor, "*n"]) -> Float[Tensor, " bins"]:
+    """Means of 16 equally large parts of the values in order: a small sample that stands for a large one."""
+    ordered = values.flatten().sort().values
+    at = torch.linspace(0, len(ordered) - 1, 64 * _BINS, dtype=torch.float64).round().long()
+    return ordered[at].view(_BINS, -1).mean(dim=1)
