@@ -36,8 +36,8 @@ def copies(
 
     g ~ N(0, shared) is common to the copies. ε_n differs between them: Gaussian of variance v_k with probability w_k
     (`sharers`), plus the value of active neurons met on the same large neuron (`collisions`, weights and values).
-    Given g the copies are independent, so that with f(g) = E[ReLU | g] the mean is E f(g) and the variance
-    E[Var(ReLU | g)]/S + Var f(g). Chapters 5 and 6.
+    Given g the copies are independent, so that with ψ(g) = E[ReLU | g] the mean is E ψ(g) and the variance
+    E[Var(ReLU | g)]/S + Var ψ(g). Chapters 5 and 6.
     """
     nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
     over = torch.from_numpy(weights / weights.sum())
