@@ -119,11 +119,11 @@ class ResidualNetwork(Network):
 
     def read(self, A: Float[Tensor, "B D"], active: Int64[Tensor, "B z"], layer: int) -> Float[Tensor, "B z d"]:
         """x̂_t = E_tᵀ X."""
-        estimates = A.new_empty(*active.shape, self.d)
-        for out, X, t in zip(*(x.split(_SAMPLES) for x in (estimates, A, active)), strict=True):
-            for i in range(t.shape[1]):
-                out[:, i] = (X[:, None, :] @ self.E[t[:, i]])[:, 0, : self.d]
-        return estimates
+        found = []
+        for X, t in zip(A.split(_SAMPLES), active.split(_SAMPLES), strict=True):
+            columns = [(X[:, None, :] @ self.E[t[:, i]])[:, 0, : self.d] for i in range(t.shape[1])]
+            found.append(torch.stack(columns, dim=1))
+        return torch.cat(found)
 
     def read_all(self, A: Float[Tensor, "B D"], layer: int) -> Float[Tensor, "B T d"]:
         return (A @ _rows(self.E).mT).view(len(A), self.T, -1)[..., : self.d]

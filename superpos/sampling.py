@@ -1,5 +1,7 @@
 """Seeded draws that several modules need. Nothing here touches torch's global generator."""
 
+from zlib import crc32
+
 import torch
 from jaxtyping import Int64
 from torch import Generator, Tensor
@@ -7,10 +9,14 @@ from torch import Generator, Tensor
 from superpos.checks import check_count, check_seed
 
 
-def generator(seed: int) -> Generator:
-    """A CPU generator seeded with `seed`; every draw of the package comes from one of these."""
+def generator(seed: int, purpose: str = "") -> Generator:
+    """A CPU generator seeded with `seed`; every draw of the package comes from one of these.
+
+    What is often drawn with one and the same seed, such as circuits and their inputs, names its purpose, and so has
+    a stream of its own.
+    """
     check_seed("seed", seed)
-    return torch.Generator().manual_seed(seed)
+    return torch.Generator().manual_seed(seed ^ crc32(purpose.encode()) << 20 if purpose else seed)
 
 
 def distinct(rows: int, k: int, n: int, *, generator: Generator) -> Int64[Tensor, "rows k"]:

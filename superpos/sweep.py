@@ -66,12 +66,13 @@ def one_layer(setting: Setting, seed: int, *, batch: int = 512) -> dict[str, lis
     large = residual.embed(small, s.D, s.M, s.S, seed=seed)
     active = circuits.random_active(s.T, batch, s.z, seed=seed)
     x = circuits.sphere(batch, s.z, s.d, seed=seed)
-    others = _inactive(active, s.T, seed=seed)
     predicted = theory.layers(small, active, x, s.D, s.M, s.S)[0]
     measured = {
         "active": errors.terms(large, small, active, x),
-        "inactive": errors.terms(large, small, active, x, others=others),
     }
+    if s.z < s.T:
+        others = _inactive(active, s.T, seed=seed)
+        measured["inactive"] = errors.terms(large, small, active, x, others=others)
     found = {}
     for kind, terms in measured.items():
         for name in _TERMS:
@@ -95,7 +96,7 @@ def usable(D: int, threshold: float, seed: int, *, S: int = 8, d: int = 4, error
     """Measured T at which the relative squared error after one layer is `error`, z = 1 and M = D.
 
     A secant search in log T and log error, without a look at the theory, until the error is within 10% of the target;
-    then the last step's interpolation. Circuits of a smaller T are among those of a larger one.
+    then the last step's interpolation.
     """
     points: list[tuple[float, float]] = []
     T = max(4, D // d)

@@ -152,3 +152,20 @@ def test_choosing_and_converting() -> None:
     assert c.to(torch.float64).w_out.dtype == torch.float64
     linear = MLPCircuits(torch.ones(1, 4, 2, 2), torch.ones(1, 4, 2), last_relu=False)
     assert not linear[:2].last_relu
+
+
+def test_some_of_the_circuits() -> None:
+    c = circuits.random_residual(5, 2, 2, 1, seed=0)
+    assert len(c) == 5
+    assert len(c[3]) == 1
+    assert len(c[[1, 2]]) == 2
+    assert torch.equal(c[3].w_in, c.w_in[:, 3:4])
+    assert torch.equal(c[[1, 2]].bias, c[1:3].bias)
+    with pytest.raises(IndexError, match="5 names no circuit"):
+        c[[5]]
+
+
+def test_one_seed_does_not_tie_inputs_to_circuits() -> None:
+    c, x = circuits.random_residual(2000, 4, 1, 1, seed=0), circuits.sphere(2000, 1, 4, seed=0)
+    pre = c.pre_activations(0, torch.arange(2000)[:, None], x)
+    assert abs(pre.mean().item()) < 4 / 2000**0.5

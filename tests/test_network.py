@@ -92,3 +92,13 @@ def test_a_batch_larger_than_one_part() -> None:
     for s in (0, 255, 256, 599):
         one = network.run(active[s : s + 1], x[s : s + 1]).estimates[:, 0]
         torch.testing.assert_close(whole[:, s], one, atol=1e-5, rtol=1e-4)
+
+
+def test_gradients_reach_inputs_and_weights() -> None:
+    small = circuits.random_residual(6, 2, 2, 2, seed=0)
+    large = residual.embed(small, 16, 16, 2, seed=0).requires_grad_(True)
+    x = circuits.sphere(4, 2, 2, seed=0).requires_grad_()
+    large.run(circuits.random_active(6, 4, 2, seed=0), x).estimates[-1].square().sum().backward()
+    assert x.grad is not None
+    assert x.grad.abs().sum() > 0
+    assert all(p.grad is not None for p in large.parameters())

@@ -116,7 +116,7 @@ WEIGHTS: list[tuple[Call, type[Exception], list[str]]] = [
     (lambda: ResidualCircuits(bad(V, -INF), O, b), ValueError, ["w_in", "-inf", "(0, 0, 0, 1)", "finite"]),
     (lambda: ResidualCircuits(V, bad(O, NAN), b), ValueError, ["w_out", "nan", "finite"]),
     (lambda: ResidualCircuits(V, O, bad(b, NAN)), ValueError, ["bias", "nan", "finite"]),
-    (lambda: SMALL[3], TypeError, ["circuits", "int", "slice"]),  # type: ignore[index]
+    (lambda: SMALL[9], IndexError, ["9", "0 … T − 1"]),
     (lambda: SMALL[:0], ValueError, ["w_in", "(2, 0, 2, 3)", "no size may be 0"]),
 ]
 

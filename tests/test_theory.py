@@ -88,7 +88,10 @@ def test_statistics_by_hand() -> None:
     c = circuits.ResidualCircuits(2 * one, 4 * one, -one[0])
     active = torch.zeros(1, 1, dtype=torch.int64)
     (s,) = theory.statistics(c, active, torch.full((1, 1, 1), 3.0))
-    assert (s.d, s.theta, s.w_out, s.w_out_sum, s.x, s.y) == (1, 1.0, 16.0, 16.0, 9.0, 529.0)
+    assert (s.d, s.theta, s.x, s.y) == (1, 1.0, 9.0, 529.0)
+    assert s.silent_rows.tolist() == [[[2.0]]]
+    assert s.silent_columns.tolist() == [[[4.0]]]
+    assert not s.indicator
     assert (s.pre.item(), s.w_in.item(), s.w_indicator.item(), s.kurtosis) == (5.0, 4.0, 0.0, 1.0)
     # With θ = 0 the bias needs the on-indicator, whose 1 counts in x and y.
     (s,) = theory.statistics(c, active, torch.full((1, 1, 1), 3.0), threshold=0.0)
@@ -173,9 +176,11 @@ def test_layers_hand_their_errors_on() -> None:
     # What was there stays there; the rest is what this layer adds.
     after, e, q = theory.layer(theory.statistics(small, active, x)[1], 50, 256, 256, 8, 2, e=1.0, q=0.5)
     assert e == pytest.approx(1 + after.active.own)
-    assert after.active.written_back == pytest.approx(theory.read_off(4, 256, (50 - 2) * (q - 0.5)))
+    assert after.inactive.written_back == pytest.approx(theory.read_off(4, 256, (50 - 3) * (q - 0.5)))
+    assert after.active.written_back == pytest.approx(theory.read_off(4, 256, (50 - 2) * (q - 0.5)), rel=0.05)
     # What stands in the stream after layer 1 is read off before layer 2.
-    assert second.active.read_off == pytest.approx(first.active.total, rel=1e-6)
+    # Of an active circuit's total the echo, a percent or two, is not handed on.
+    assert second.active.read_off == pytest.approx(first.active.total, rel=0.02)
     assert second.inactive.read_off == pytest.approx(first.inactive.total, rel=1e-6)
 
 
@@ -195,3 +200,22 @@ def test_usable_circuits_of_a_known_law(scale: float, expected: int) -> None:
 
 def test_no_circuit_is_usable() -> None:
     assert theory.usable_circuits(lambda T: 0.2) == 0
+
+
+def test_one_coordinate_hears_its_own_echo() -> None:
+    # d = m = 1, where the overlap by which u hears t and t hears u back is one number: 1.5 times d(T−z)E|w_out ĥ|²/D.
+    setting = sweep.Setting(D=256, M=256, T=100, z=1, S=16, d=1, m=1)
+    runs = torch.tensor([sweep.one_layer(setting, seed)["active written_back"] for seed in range(8)])
+    measured, predicted = runs.mean(dim=0).tolist()
+    assert abs(measured - predicted) < max(0.1 * predicted, 2 * runs[:, 0].std().item() / 8**0.5)
+
+
+def test_trained_circuits_are_predicted() -> None:
+    # Their weights are correlated, and they have biases: what independent weights would give is far off.
+    _, trained, samples = circuits.trained()
+    small, active = trained[:256], circuits.random_active(256, 256, 1, seed=0)
+    x, _ = samples.residual.draw(active, seed=0)
+    seeds = [errors.measure(residual.embed(small, 1024, 1024, 8, seed=s), small, active, x) for s in range(5)]
+    measured = torch.stack([e.active.mean[0] for e in seeds])
+    predicted = theory.layers(small, active, x, 1024, 1024, 8)[0].active.total
+    assert abs(measured.mean().item() - predicted) < max(0.1 * predicted, 2 * measured.std().item() / 5**0.5)

@@ -15,14 +15,14 @@ def random_active(T: int, batch: int, z: int, *, seed: int) -> Int64[Tensor, "ba
     check_count("T", T)
     check_count("batch", batch)
     check_count("z", z, at_most=T, why=f"only T = {T} circuits exist")
-    return distinct(batch, z, T, generator=generator(seed))
+    return distinct(batch, z, T, generator=generator(seed, "active"))
 
 
 def sphere(batch: int, z: int, d: int, *, seed: int) -> Float[Tensor, "batch z d"]:
     """Draw states uniformly from the sphere |x|² = d, so that a coordinate is 1 in the root mean square."""
     for name, value in (("batch", batch), ("z", z), ("d", d)):
         check_count(name, value)
-    x = torch.randn((batch, z, d), generator=generator(seed))
+    x = torch.randn((batch, z, d), generator=generator(seed, "sphere"))
     return x * (math.sqrt(d) / x.norm(dim=-1, keepdim=True))
 
 

@@ -70,6 +70,9 @@ def _chain(t: int, module: nn.Module) -> list[nn.Module]:
     """The layers of one network, refused where they are neither Linear/ReLU in turn nor all ResidualBlock."""
     chain = list(module) if isinstance(module, nn.Sequential) else [module]
     if chain and all(isinstance(layer, ResidualBlock) for layer in chain):
+        for i, block in enumerate(chain):
+            if isinstance(block, ResidualBlock) and block.write.bias is not None:
+                raise ValueError(f"modules[{t}] has a bias in `write` of block {i}; ResidualCircuits have none there")
         return chain
     for i, layer in enumerate(chain):
         wanted = nn.Linear if i % 2 == 0 else nn.ReLU
@@ -123,5 +126,6 @@ def _residual(chains: list[list[nn.Module]]) -> ResidualCircuits:
                 own_m, own_d = block.read.weight.shape
                 w_in[l, t, :own_m, :own_d] = block.read.weight
                 w_out[l, t, :own_d, :own_m] = block.write.weight
-                bias[l, t, :own_m] = block.read.bias
+                if block.read.bias is not None:
+                    bias[l, t, :own_m] = block.read.bias
     return ResidualCircuits(w_in, w_out, bias)

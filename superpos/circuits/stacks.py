@@ -1,7 +1,7 @@
 """The two kinds of small circuit, T of one shape at a time."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
@@ -60,11 +60,28 @@ class Circuits(ABC):
             states.append(self.layer(l, active, states[-1]))
         return torch.stack(states)
 
-    def __getitem__(self: C, chosen: slice | Int64[Tensor, " chosen"]) -> C:
-        """The circuits of a slice, `circuits[:256]`, or of a tensor of indices."""
-        if not isinstance(chosen, slice | Tensor):
-            raise TypeError(f"circuits are indexed by a slice or a tensor of indices, not by {type(chosen).__name__}")
-        return self._map(lambda tensor: tensor[:, chosen])
+    def __len__(self) -> int:
+        return self.T
+
+    def __getitem__(self: C, chosen: int | slice | Sequence[int] | Int64[Tensor, " chosen"]) -> C:
+        """Some of the circuits: `circuits[:256]`, `circuits[3]`, or a list or tensor of indices.
+
+        Raises:
+            IndexError: for an index outside 0 … T − 1.
+        """
+        if isinstance(chosen, slice):
+            return self._map(lambda tensor: tensor[:, chosen])
+        indices = torch.as_tensor(chosen, device=self.stack.device).reshape(-1)
+        if indices.is_floating_point() or indices.dtype == torch.bool:
+            raise TypeError(f"circuits are indexed by a slice or by integers, not by {indices.dtype}")
+        if len(indices) and not 0 <= int(indices.min()) <= int(indices.max()) < self.T:
+            wrong = next(i for i in indices.tolist() if not 0 <= i < self.T)
+            raise IndexError(f"index {wrong} names no circuit; indices lie in 0 … T − 1 = {self.T - 1}")
+        return self._map(lambda tensor: tensor[:, indices])
+
+    def detach(self: C) -> C:
+        """The same circuits without gradients."""
+        return self._map(Tensor.detach)
 
     def to(self: C, *args, **kwargs) -> C:
         """The same circuits in another dtype or on another device, as `Tensor.to`."""

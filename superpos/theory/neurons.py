@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 _NODES = 10  # of the Gauss–Hermite quadrature over noise that all copies share
-_BINS = 16  # into which the values of neurons are grouped
+_BINS = 64  # into which the values of neurons are grouped
 _GRID = 3072  # points of a table over where a neuron is centred
 _COUNTS = 32  # into which numbers of sharers are grouped: finer, since a threshold lives on their tail
 
@@ -42,16 +42,31 @@ def copies(
     nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
     over = torch.from_numpy(weights / weights.sum())
     centre = p[..., None] + shared.sqrt()[..., None] * torch.from_numpy(nodes)
-    w, v = sharers
-    u, values = collisions
-    # Over the sharers, E ReLU and E ReLU² are functions of one number, where the neuron is centred: tabulate them.
-    low, high = (centre.min() + values.min()).item(), (centre.max() + values.max()).item()
-    grid = torch.linspace(low, high + 1e-9, _GRID, dtype=torch.float64)
-    table = [moment @ w for moment in rectified(grid[:, None], v)]
-    at = centre[..., None] + values
-    first, second = (torch.from_numpy(np.interp(at, grid, moment)) @ u for moment in table)
+    first, second = answers(centre, sharers, collisions)
     mean = first @ over
     return mean, (second - first.square()) @ over / S + first.square() @ over - mean.square()
+
+
+def answers(
+    centre: Float[Tensor, "*n"],
+    sharers: tuple[Float[Tensor, " K"], Float[Tensor, " K"]],
+    collisions: tuple[Float[Tensor, " C"], Float[Tensor, " C"]],
+) -> tuple[Float[Tensor, "*n"], Float[Tensor, "*n"]]:
+    """E ReLU(centre + ε) and E ReLU(centre + ε)², ε the noise of sharers and collisions on one large neuron.
+
+    Both are functions of one number: they are tabulated, and looked up for every centre.
+    """
+    (w, v), (u, values) = sharers, collisions
+    low, high = centre.min().item(), centre.max().item() + 1e-9
+    step = (high - low + (values.max() - values.min()).item()) / _GRID
+    fine = torch.linspace(low + values.min().item() - step, high + values.max().item() + step, _GRID).double()
+    grid = torch.linspace(low, high, _GRID // 2).double()
+    tables = [moment @ w for moment in rectified(fine[:, None], v)]
+    found = []
+    for table in tables:
+        mixed = torch.from_numpy(np.interp(grid[:, None] + values, fine, table)) @ u
+        found.append(torch.from_numpy(np.interp(centre, grid, mixed)))
+    return found[0], found[1]
 
 
 def sharers(n: int, probability: float, c: float, kurtosis: float) -> tuple[Tensor, Tensor]:
@@ -60,7 +75,7 @@ def sharers(n: int, probability: float, c: float, kurtosis: float) -> tuple[Tens
     Binomial(n, π/κ) sharers of variance κc each: mean nπc and variance n c²(πκ − π²), as n neurons of unequal
     |w_in,j|² with kurtosis κ make them. Counts are grouped into at most 32 bins. Chapter 5.
     """
-    rate = probability / kurtosis
+    rate = probability / max(kurtosis, 1.0)
     spread = math.sqrt(n * rate)
     k = torch.arange(max(0, int(n * rate - 7 * spread)), int(min(n, n * rate + 8 * spread + 12)) + 1).double()
     log_w = math.lgamma(n + 1) - torch.lgamma(k + 1) - torch.lgamma(n - k + 1)
@@ -69,7 +84,7 @@ def sharers(n: int, probability: float, c: float, kurtosis: float) -> tuple[Tens
     of = torch.arange(len(k)) * min(len(k), _COUNTS) // len(k)
     grouped = torch.zeros(int(of[-1]) + 1, dtype=torch.float64).index_add(0, of, w)
     counts = torch.zeros_like(grouped).index_add(0, of, w * k) / grouped.clamp_min(1e-300)
-    return grouped / grouped.sum(), counts * (kurtosis * c)
+    return grouped / grouped.sum(), counts * (max(kurtosis, 1.0) * c)
 
 
 def collisions(values: Float[Tensor, "n m"], z: int, probability: float) -> tuple[Tensor, Tensor]:
@@ -90,8 +105,21 @@ def collisions(values: Float[Tensor, "n m"], z: int, probability: float) -> tupl
     return w / w.sum(), torch.cat(found)
 
 
+def alike(
+    p: Float[Tensor, "*n"],
+    sharers: tuple[Float[Tensor, " K"], Float[Tensor, " K"]],
+    values: Float[Tensor, " bins"],
+) -> Float[Tensor, "*n"]:
+    """Variance of E ReLU(p + value + ε) over the value met: two copies that meet the same active neuron agree on it.
+
+    They do with probability π (S−1)/(M−1) for each active circuit; so often this variance is common to them.
+    """
+    w, v = sharers
+    return (rectified((p[..., None] + values)[..., None], v)[0] @ w).var(dim=-1, correction=0)
+
+
 def grouped(values: Float[Tensor, "*n"]) -> Float[Tensor, " bins"]:
-    """Means of 16 equally large parts of the values in order: a small sample that stands for a large one."""
+    """Means of 64 equally large parts of the values in order: a small sample that stands for a large one."""
     ordered = values.flatten().sort().values
-    at = torch.linspace(0, len(ordered) - 1, 64 * _BINS, dtype=torch.float64).round().long()
+    at = torch.linspace(0, len(ordered) - 1, 16 * _BINS, dtype=torch.float64).round().long()
     return ordered[at].view(_BINS, -1).mean(dim=1)

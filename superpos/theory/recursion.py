@@ -1,5 +1,6 @@
 """All terms of one layer, and from layer to layer. Chapters 7 and 8."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,9 +12,10 @@ from superpos.checks import check_copies, check_count, check_number
 from superpos.circuits import ResidualCircuits
 from superpos.residual import carry_bias
 from superpos.theory.equations import averaged, interference, read_off, sharing
-from superpos.theory.neurons import collisions, copies, grouped, sharers
+from superpos.theory.neurons import alike, answers, collisions, copies, grouped, sharers
 
-_SAMPLES = 512  # circuits of a batch over which a mean is taken
+_SAMPLES = 512  # circuits over which a mean is taken
+_DRAWS = 16  # of the noise that a silent circuit reads
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,20 +25,19 @@ class Statistics:
     Attributes:
         d: width of a circuit, without its on-indicator.
         theta: the common threshold θ.
-        w_out: ⟨Σ_j |w_out,j|²⟩ over the columns j of w_out.
-        w_out_sum: ⟨|Σ_j w_out,j|²⟩, which multiplies what all neurons of a circuit have in common.
         w_in: |w_in,j|² of every small neuron, own coordinates.
         w_indicator: (b + θ)² of every small neuron, the column of the on-indicator; 0 without one.
         x, y: mean |x|² before and after the layer, on-indicator included.
         t: circuits of a sample of the batch.
         pre: their true pre-activations p.
         columns: their w_out.
+        trace: ⟨Σ_j w_in,j · w_out,j⟩ of all circuits: how much of what a circuit reads it would write back in phase.
+        silent_rows, silent_columns: w_in, with the on-indicator's column, and w_out of a sample of all circuits.
+        indicator: whether a circuit has an on-indicator.
     """
 
     d: int
     theta: float
-    w_out: float
-    w_out_sum: float
     x: float
     y: float
     w_in: Float[Tensor, "T m"]
@@ -44,6 +45,10 @@ class Statistics:
     t: Int64[Tensor, " samples"]
     pre: Float[Tensor, "samples m"]
     columns: Float[Tensor, "samples d m"]
+    trace: float
+    silent_rows: Float[Tensor, "silent m k"]
+    silent_columns: Float[Tensor, "silent d m"]
+    indicator: bool
 
     @property
     def kurtosis(self) -> float:
@@ -60,6 +65,7 @@ def statistics(
     threshold: float | None = None,
 ) -> list[Statistics]:
     """Run the circuits alone on a batch and collect, for each layer, what the predictions need."""
+    circuits = circuits.detach()
     w_in, _, theta = carry_bias(circuits, threshold)
     states = circuits.run(active, inputs).double()
     indicator = w_in.shape[-1] - circuits.d
@@ -68,6 +74,7 @@ def statistics(
     flat = active.flatten()
     kept = torch.linspace(0, len(flat) - 1, min(len(flat), _SAMPLES)).long()
     t = flat[kept]
+    some = torch.linspace(0, circuits.T - 1, min(circuits.T, _SAMPLES)).long()
     found = []
     for l in range(circuits.L):
         w_out, own = circuits.w_out[l].double(), w_in[l].double()
@@ -76,8 +83,6 @@ def statistics(
             Statistics(
                 d=circuits.d,
                 theta=theta[l],
-                w_out=w_out.square().sum(dim=(1, 2)).mean().item(),
-                w_out_sum=w_out.sum(dim=2).square().sum(dim=1).mean().item(),
                 x=size[l].item(),
                 y=size[l + 1].item(),
                 w_in=own[..., : circuits.d].square().sum(dim=-1),
@@ -85,6 +90,10 @@ def statistics(
                 t=t,
                 pre=pre.flatten(0, 1)[kept].double(),
                 columns=w_out[t],
+                trace=torch.einsum("tjk,tkj->t", own[..., : circuits.d], w_out).mean().item(),
+                silent_rows=own[some],
+                silent_columns=w_out[some],
+                indicator=indicator > 0,
             )
         )
     return found
@@ -127,58 +136,107 @@ def layer(
 
         r_active = ((z−1)(|x|² + e) + (T−z) q)/D        r_inactive = (z(|x|² + e) + (T−z−1) q)/D
         c = ⟨|w_in|²⟩ (r + own/d) + ⟨(b+θ)²⟩ r          σ² = (S m/M)(T−z) c_inactive
-        q' = q + |Σ_j w_out,j|² μ² + |w_out|² ν          e' = e + E|w_out (ĥ − h)|²
-        total_active = e' + d ((z−1)(|y|² + e') + (T−z) q')/D,   total_inactive likewise,
+        q' = q + E|w_out ĥ_silent|²                      e' = e + E|w_out (ĥ − h)|²
+        total_active = e' + d ((z−1)(|y|² + e') + (T−z) q')/D,   total_inactive likewise.
 
-    where μ and ν are mean and variance of an inactive circuit's averaged copies. Chapters 7 and 8.
+    The neurons of a silent circuit read one and the same noise, so that E|w_out ĥ|² is taken over draws of it; for
+    independent weights it is m d ⟨w_out²⟩ (μ² + ν). One correction: what a silent circuit u hears of an active t, and
+    what t hears back of u, go through the same overlap E_uᵀE_t; see `_heard_back`. Chapters 7 and 8.
 
     Returns:
         The prediction, and the new e and q.
     """
-    m = s.pre.shape[1]
+    m, pi = s.pre.shape[1], sharing(s.pre.shape[1], M, S)
+    rho = (S - 1) / (M - 1) if M > 1 else 0.0
     raised = s.pre + s.theta  # what an active small neuron adds to the large neuron it sits on
+    values, average, square = grouped(raised), raised.mean().item(), raised.square().mean().item()
+    others = max(T - z - 1, 0)  # silent circuits that an inactive one reads
 
-    def noise(speaking: int, silent: int, left: float) -> tuple[float, Tensor]:
-        """r, and c of every small neuron, for a circuit that reads `speaking` active and `silent` inactive others."""
-        r = read_off(1, D, speaking * (s.x + e) + silent * q)
-        return r, s.w_in * (r + left / s.d) + s.w_indicator * r
-
-    def heard(c: Tensor, speaking: int, silent: int, p: Tensor) -> tuple[float, float, Tensor, Tensor]:
-        """read_in, averaged, and mean and variance of the averaged copies, with own noise c and true values p."""
-        of_silent = interference(silent, m, M, S, c_silent)
-        of_active = interference(speaking, m, M, S, raised.square().mean().item())
-        # Two copies partly see the same sharers: that part of σ² is common to them.
-        common = of_silent * (S - 1) / (M - 1) if M > 1 else 0.0
-        w, v = sharers(silent, sharing(m, M, S), c_silent, s.kurtosis)
-        own = v * (1 - common / of_silent) if of_silent > 0 else v
-        mean, variance = copies(p, c + common, (w, own), collisions(raised, speaking, sharing(m, M, S)), S)
-        c_mean = c.mean().item()
-        return c_mean + of_silent + of_active, c_mean + averaged(of_silent + of_active, M, S), mean, variance
-
-    r_inactive, c_inactive = noise(z, max(T - z - 1, 0), q)
+    r_active = read_off(1, D, (z - 1) * (s.x + e) + (T - z) * q)
+    r_inactive = read_off(1, D, z * (s.x + e) + others * q)
+    c_active = s.w_in * (r_active + e / s.d) + s.w_indicator * r_active
+    c_inactive = s.w_in * (r_inactive + q / s.d) + s.w_indicator * r_inactive
     c_silent = c_inactive.mean().item()
-    few = grouped(c_inactive)
-    read_in, average, mean, variance = heard(few, z, max(T - z - 1, 0), torch.full_like(few, -s.theta))
-    neuron = (mean.square() + variance).mean().item()
-    written = s.w_out_sum * mean.mean().item() ** 2 + s.w_out * (neuron - mean.mean().item() ** 2)
-    inactive = (q + s.d * r_inactive, read_in, average, neuron, written)
 
-    r_active, c_active = noise(z - 1, T - z, e)
-    read_in, average, mean, variance = heard(c_active[s.t], z - 1, T - z, s.pre)
+    def linear(c: Tensor, speaking: int, silent: int) -> tuple[float, float]:
+        """read_in and averaged."""
+        noise = interference(silent, m, M, S, c_silent) + interference(speaking, m, M, S, square)
+        several = speaking * (speaking - 1) * (pi * average) ** 2
+        mixed = (1 - 1 / S) * speaking * pi**2 * (m - 1) / m * M / max(M - 1, 1) * average**2
+        return c.mean().item() + noise + several, c.mean().item() + averaged(noise, M, S) + several + mixed
+
+    def around(silent: int) -> tuple[float, tuple[Tensor, Tensor]]:
+        """What two copies see in common of the sharers' noise, and the mixture that is left to each."""
+        common = interference(silent, m, M, S, c_silent) * rho
+        w, v = sharers(silent, pi, c_silent, s.kurtosis)
+        return common, (w, v * (1 - rho))
+
+    common, mixture = around(others)
+    g, shift = _draws(s, r_inactive, q, common)
+    theta = torch.full((), -s.theta, dtype=torch.float64)
+    first, second = answers(theta + shift, mixture, collisions(raised, z, pi))
+    met = (1 - 1 / S) * z * pi * rho * alike(theta, mixture, values)
+    spread = (second - first.square()) / S + met
+    y = torch.einsum("ndj,ngj->ngd", s.silent_columns, first)
+    scatter = torch.einsum("ngj,ndj->ng", spread, s.silent_columns.square())
+    written = (y.square().sum(dim=-1) + scatter).mean().item()
+    neuron = (first.square() + spread).mean().item()
+    inactive = (q + s.d * r_inactive, *linear(c_inactive, z, others), neuron, written)
+    # E g·w_out ĥ by Stein's lemma: a mean over draws would be squared together with its sampling error.
+    size = math.sqrt(r_inactive + q / s.d)
+    nudged = [answers(theta + shift + h, mixture, collisions(raised, z, pi))[0] for h in (size, -size)]
+    in_phase = s.trace * (nudged[0] - nudged[1]).mean().item() / 2
+
+    common, mixture = around(T - z)
+    mean, variance = copies(s.pre, c_active[s.t] + common, mixture, collisions(raised, z - 1, pi), S)
+    if z > 1:
+        variance = variance + (1 - 1 / S) * (z - 1) * pi * rho * alike(s.pre, mixture, values)
     bias = mean - s.pre.relu()
     own = (s.columns @ bias[..., None]).square().sum() + (s.columns.square().sum(dim=1) * variance).sum()
     own = own.item() / len(s.pre)
-    active = (e + s.d * r_active, read_in, average, (bias.square() + variance).mean().item(), own)
+    active = (e + s.d * r_active, *linear(c_active, z - 1, T - z), (bias.square() + variance).mean().item(), own)
 
     e, q = e + own, q + written
-    total_active = e + read_off(s.d, D, (z - 1) * (s.y + e) + (T - z) * q)
-    total_inactive = q + read_off(s.d, D, z * (s.y + e) + max(T - z - 1, 0) * q)
+    back = _heard_back(s, g, y, spread, written, in_phase, T, D, z)
+    total_active = e + read_off(s.d, D, (z - 1) * (s.y + e) + (T - z) * q) + back
+    total_inactive = q + read_off(s.d, D, z * (s.y + e) + others * q) if z < T else float("nan")
     prediction = Prediction(
-        active=Terms(*active, written_back=read_off(s.d, D, (T - z) * written), total=total_active),
-        inactive=Terms(*inactive, written_back=read_off(s.d, D, max(T - z - 1, 0) * written), total=total_inactive),
-        signal=s.y - float(s.w_indicator.any()),
+        active=Terms(*active, written_back=read_off(s.d, D, (T - z) * written) + back, total=total_active),
+        inactive=Terms(*inactive, written_back=read_off(s.d, D, others * written), total=total_inactive),
+        signal=s.y - float(s.indicator),
     )
     return prediction, e, q
+
+
+def _draws(s: Statistics, r: float, q: float, common: float) -> tuple[Tensor, Tensor]:
+    """Noise that silent circuits read, in units of its size on each own coordinate, and its effect on their neurons.
+
+    Drawn from a fixed seed, so that a prediction is one number.
+    """
+    generator = torch.Generator().manual_seed(0)
+    n, m, k = s.silent_rows.shape
+    g = torch.randn((n, _DRAWS, k), generator=generator, dtype=torch.float64)
+    size = torch.full((k,), r, dtype=torch.float64)
+    size[: s.d] += q / s.d
+    shift = torch.einsum("njk,ngk->ngj", s.silent_rows, g * size.sqrt())
+    shift = shift + math.sqrt(common) * torch.randn((n, _DRAWS, m), generator=generator, dtype=torch.float64)
+    return g[..., : s.d], shift
+
+
+def _heard_back(
+    s: Statistics, g: Tensor, y: Tensor, spread: Tensor, written: float, in_phase: float, T: int, D: int, z: int
+) -> float:
+    """What the shared overlap adds to an active circuit's `written_back`, beside d(T−z)E|w_out ĥ|²/D.
+
+    With G = E_uᵀE_t the silent u hears G x_t and t hears Gᵀ w_out ĥ(G x_t). Along x_t the two factors are not
+    independent: one of the d directions has E(g·w_out ĥ)² in the place of E|w_out ĥ|², g the noise that u reads in
+    units of its size; and where E g·w_out ĥ, `in_phase`, is not 0, the echoes of all T−z circuits add up.
+    """
+    of_t = (s.x - float(s.indicator)) / s.x / z  # share of the noise that comes from t's own coordinates
+    echo = (g * y).sum(dim=-1)
+    along = torch.einsum("ngd,ndj->ngj", g, s.silent_columns).square() * spread
+    square = (echo.square() + along.sum(dim=-1)).mean().item()
+    return of_t / D * ((T - z) * (square - written) + ((T - z) * in_phase) ** 2)
 
 
 def layers(
