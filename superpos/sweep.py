@@ -4,7 +4,7 @@ recomputed alone. `scripts/sweeps.py` runs them all; `stored` reads what it wrot
 
 import json
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from importlib.resources import files
 
 import torch
@@ -113,7 +113,8 @@ def predicted_usable(D: int, threshold: float, *, S: int = 8, d: int = 4, error:
     """What the theory says of `usable`: nothing but a sample of small circuits is looked at."""
     small = circuits.random_residual(512, d, d, 1, seed=seed, threshold=threshold)
     active, x = torch.arange(512)[:, None], circuits.sphere(512, 1, d, seed=seed)
-    (layer,) = theory.statistics(small, active, x)
+    # These weights are independent: the mean trace of a sample is chance, which T circuits would blow up.
+    layer = replace(theory.statistics(small, active, x)[0], trace=0.0)
     return theory.usable_circuits(lambda T: theory.layer(layer, T, D, D, S, 1)[0].relative, error)
 
 
