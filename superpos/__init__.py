@@ -2,12 +2,24 @@
 
 Data flows one way, one module a noun::
 
-    circuits -> (embed: residual, dedicated) -> network -> run -> errors, beside theory -> show
+    circuits -> code -> (embed: residual, redundant, balanced, dedicated) -> network -> run -> errors -> show
+                                                                                          theory ->
 
 See the book for the mathematics; its notation page lists every symbol used in the docstrings.
 """
 
-from superpos import circuits, dedicated, errors, network, residual, sweep, theory
+from superpos import balanced, circuits, codes, dedicated, errors, network, redundant, residual, sweep, theory
 
 __version__ = "0.1.0"
-__all__ = ["circuits", "dedicated", "errors", "network", "residual", "sweep", "theory"]
+__all__ = [
+    "balanced",
+    "circuits",
+    "codes",
+    "dedicated",
+    "errors",
+    "network",
+    "redundant",
+    "residual",
+    "sweep",
+    "theory",
+]

@@ -71,6 +71,9 @@ class DedicatedNetwork(Network):
     def read_all(self, A: Float[Tensor, "B D"], layer: int) -> Float[Tensor, "B T d"]:
         return A.unflatten(1, (self.T, self.d))
 
+    def blocks(self, neurons: Float[Tensor, "B M"]) -> Float[Tensor, "B blocks T"]:
+        return neurons.unflatten(1, (self.T, -1)).mT
+
 
 def embed(circuits: MLPCircuits | ResidualCircuits) -> DedicatedNetwork:
     """Put T circuits side by side, each in its own d coordinates and its own neurons: D = T·d, no error at all.

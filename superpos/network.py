@@ -1,6 +1,7 @@
 """The large network: encode, run its layers, read. Every construction returns one. Chapter 3."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -122,14 +123,25 @@ class Network(nn.Module, ABC):
             TypeError, ValueError: for a wrong shape, dtype, device, index, or a value that is not finite.
         """
         self.check(active, inputs)
-        A = self.encode(active, inputs)
         estimates, on = [inputs], []
-        for l, layer in enumerate(self._layers(), start=1):
-            neurons = layer.neurons(A)
-            A = layer.write(A, neurons)
+        for l, (neurons, A) in enumerate(self.states(active, inputs), start=1):
             estimates.append(self.read(A, active, l))
             on.append((neurons > 0).to(A.dtype).mean())
         return Run(torch.stack(estimates), torch.stack(on))
+
+    def states(
+        self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]
+    ) -> Iterator[tuple[Float[Tensor, "B M"], Float[Tensor, "B D"]]]:
+        """The neurons of each circuit layer, and the activations it leaves."""
+        A = self.encode(active, inputs)
+        for layer in self._layers():
+            neurons = layer.neurons(A)
+            A = layer.write(A, neurons)
+            yield neurons, A
+
+    def blocks(self, neurons: Float[Tensor, "B M"]) -> Float[Tensor, "B blocks size"]:
+        """The neurons by what they stand for in a small circuit, where the construction knows it; else one block."""
+        return neurons[:, None, :]
 
     def check(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]) -> None:
         """Refuse a batch that this network cannot run."""

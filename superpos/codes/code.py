@@ -1,0 +1,64 @@
+"""A code, and how its sets overlap."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Code:
+    """T sets of S slots among n: circuit t occupies `slots[t]`. Chapter 9.
+
+    Attributes:
+        slots: the slots of each circuit, distinct within a row.
+        n: number of slots there are.
+    """
+
+    slots: Int64[Tensor, "T S"]
+    n: int
+
+    @property
+    def T(self) -> int:
+        """Number of circuits."""
+        return self.slots.shape[0]
+
+    @property
+    def S(self) -> int:
+        """Slots of one circuit."""
+        return self.slots.shape[1]
+
+    @cached_property
+    def uses(self) -> Int64[Tensor, " n"]:
+        """c_i: number of circuits on slot i."""
+        return torch.bincount(self.slots.flatten(), minlength=self.n)
+
+    @cached_property
+    def overlaps(self) -> Int64[Tensor, " S1"]:
+        """Entry k: number of pairs of circuits that share exactly k slots, k = 0 … S."""
+        pairs = []
+        order = self.slots.flatten().argsort(stable=True)
+        for circuits in (order // self.S).split(self.uses.tolist()):
+            pair = torch.combinations(circuits)
+            pairs.append(pair[:, 0] * self.T + pair[:, 1])  # argsort is stable: the smaller circuit comes first
+        shared = torch.unique(torch.cat(pairs), return_counts=True)[1]
+        histogram = torch.bincount(shared, minlength=self.S + 1)
+        histogram[0] = self.T * (self.T - 1) // 2 - len(shared)
+        return histogram
+
+    @property
+    def rho(self) -> float:
+        """ρ ≈ 1/n − 1/(ST): mean squared overlap E_{t≠u}[(⟨e_t|e_u⟩/S)²] if every slot were used equally often."""
+        return 1 / self.n - 1 / (self.S * self.T)
+
+    @cached_property
+    def rho_star(self) -> float:
+        """ρ*, the same mean taken over all pairs of this code.
+
+        Where no two circuits share more than one slot, ρ* = Σ_i c_i(c_i − 1)/(T(T−1)S²).
+        """
+        squares = torch.arange(self.S + 1).square()
+        pairs = self.T * (self.T - 1) // 2
+        return float((self.overlaps * squares).sum()) / (max(pairs, 1) * self.S**2)

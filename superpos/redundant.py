@@ -1,0 +1,40 @@
+"""The redundant construction (Linsefors & Bushnaq, June 2025): S copies of every neuron, at slots that a code gives."""
+
+from superpos import assumptions, blocks
+from superpos.circuits import MLPCircuits
+from superpos.codes import Code
+
+
+def embed(
+    circuits: MLPCircuits, D: int, S: int, *, seed: int, code: str | Code = "progression", ideal: bool = False
+) -> blocks.BlockNetwork:
+    """Embed T MLP circuits without biases in an MLP of width D:  A ← ReLU(W A).
+
+    With e_t^l ∈ {0,1}^n the slots of circuit t in layer l, n = D/d,
+
+        W^l = (1/S) Σ_t w_t^l ⊗ |e_t^l⟩⟨e_t^{l−1}|,    A^0 = Σ_t w_t^1 a_t ⊗ e_t^1,  W^1 the identity,
+
+    and the read-out is (1/S)⟨e_t^l|A^l⟩. Chapter 9.
+
+    Args:
+        circuits: MLP circuits without biases, whose weights have no mean in common, and whose inactive members do
+            not amplify noise.
+        D: width of the large network, a multiple of d.
+        S: slots of each circuit.
+        seed: of the circuits' permutation in each layer, and of a random code.
+        code: a family of `superpos.codes` by name, or a code.
+        ideal: silence in every run the slots that no active circuit uses.
+
+    Raises:
+        TypeError: if circuits is not MLPCircuits.
+        ValueError: if the circuits break an assumption, or D, S and the code do not hold them; see `superpos.blocks`.
+
+    Source: Linsefors & Bushnaq (June 2025).
+    """
+    assumptions.check_no_bias(circuits)
+    assumptions.check_uncorrelated(circuits)
+    assumptions.check_robust(circuits)
+    w, n = circuits.weights, D // circuits.d
+    slots = blocks.place(circuits.T, circuits.d, circuits.L, D, S, seed=seed, code=code)
+    weights = [blocks.superpose(w[l] / S, slots[l], slots[l - 1], n) for l in range(1, circuits.L)]
+    return blocks.network(circuits, weights, slots, n, ideal=ideal)
