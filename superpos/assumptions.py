@@ -12,7 +12,7 @@ from superpos.sampling import generator
 _SIGMAS = 6.0  # a mean weight so many standard deviations from 0 is no chance
 _NOISE = 0.1  # what a silent circuit is given, root mean square of a coordinate
 _GAIN, _WORST = 2.0, 1000.0  # allowed growth of its mean square: of the mean circuit a layer, of one over all layers
-_DRAWS = 32
+_DRAWS = 16
 
 
 def check_no_bias(circuits: MLPCircuits) -> None:

@@ -14,7 +14,7 @@ from superpos.codes import Code
 from superpos.network import Layer, Network
 from superpos.sampling import generator
 
-_NUMBERS = 1 << 18  # of the weights made at once: they stay in the processor's cache until they are in order
+_NUMBERS = 1 << 19  # of the weights made at once: they stay in the processor's cache until they are in order
 
 
 class BlockLayer(Layer):

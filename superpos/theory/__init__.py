@@ -1,4 +1,4 @@
-"""Predictions for the residual construction, one function an equation. Chapters 4 to 8.
+"""Predictions, one function an equation. Chapters 4 to 10.
 
 Symbols as on the notation page. Nothing here looks at a large network: the small circuits, run alone on a batch, and
 the sizes T, D, M, S are all that goes in. r is the mean square noise with which ONE coordinate of a circuit is read.
@@ -9,6 +9,7 @@ usable number of circuits are our own.
 
 from superpos.theory.equations import averaged, gaussian_self_term, interference, read_off, sharing
 from superpos.theory.neurons import collisions, copies, rectified, sharers
+from superpos.theory.overlap import Linear, indicator, mlps, point
 from superpos.theory.recursion import (
     Prediction,
     Statistics,
@@ -20,6 +21,7 @@ from superpos.theory.recursion import (
 )
 
 __all__ = [
+    "Linear",
     "Prediction",
     "Statistics",
     "Terms",
@@ -27,9 +29,12 @@ __all__ = [
     "collisions",
     "copies",
     "gaussian_self_term",
+    "indicator",
     "interference",
     "layer",
     "layers",
+    "mlps",
+    "point",
     "read_off",
     "rectified",
     "sharers",

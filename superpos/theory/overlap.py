@@ -1,0 +1,60 @@
+"""Errors of the redundant and the balanced construction to first order in the overlap of codes. Chapters 9 and 10.
+
+ρ is the mean squared overlap of two circuits, E_{t≠u}[(⟨e_t|e_u⟩/S)²]: `Code.rho` where all slots are used equally
+often, or `Code.rho_star`, exactly, of a given code.
+
+Source: Linsefors & Bushnaq (2025); for rotations their (6.4), (6.41), (6.43), (6.55) and (6.57), with the errata of
+chapter 10 mended. The posts have no ρ*.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Predicted mean squared errors after one layer.
+
+    Attributes:
+        active: of active circuits.
+        inactive: of inactive ones.
+    """
+
+    active: float
+    inactive: float
+
+
+def mlps(l: int, T: int, z: int, rho: float, *, state: float = 1.0, pre: float = 1.0) -> Linear:
+    """Redundant construction, circuits without bias, after layer l = 1, 2, …:
+
+        inactive: z ρ E|a|²        active: l ρ (z−1) E|w a|² + (l−1) T ρ² z E|w a|².
+
+    The first active term is what z−1 others add where they share a slot (embedding overlap), the second what comes
+    back through inactive circuits (propagation). Both are of first order in Tρ. The inactive formula holds at layer 1
+    if circuits without bias are meant: nothing silences what they hear. E|w a|² is the error of a pre-activation:
+    after the ReLU the state's error is about half of it, which is about E|a|². Chapter 9.
+
+    Args:
+        l: layer.
+        T, z: circuits, active ones.
+        rho: ρ or ρ*.
+        state: E|a|².
+        pre: E|w a|².
+    """
+    return Linear(active=rho * pre * (l * (z - 1) + (l - 1) * T * rho * z), inactive=z * rho * state)
+
+
+def indicator(z: int, rho: float) -> Linear:
+    """On-indicator of conditional rotations: the step erases it in active circuits; inactive E δα² = zρ. Chapter 10."""
+    return Linear(active=0.0, inactive=z * rho)
+
+
+def point(l: int, T: int, z: int, rho: float) -> Linear:
+    """Rotating vector of conditional rotations, |x| = 1, after layer l:
+
+        inactive: z ρ        active: (l−1) T ρ² (z + 8(z−1)) + 9 l ρ (z−1).
+
+    8(z−1): an error ε on α is erased from α, but moves both components of x by 2ε. At z = 1 the inactive error of
+    layer 1 is ρ* exactly, over all circuits and inputs of both signs. Chapter 10.
+    """
+    propagated = (l - 1) * T * rho**2 * (z + 8 * (z - 1))
+    return Linear(active=propagated + 9 * l * rho * (z - 1), inactive=z * rho)
