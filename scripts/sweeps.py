@@ -1,4 +1,4 @@
-"""Make the stored results of the long experiments: `python scripts/sweeps.py [terms] [layers] [usable] [trained]`.
+"""Make the stored results of the long experiments: `python scripts/sweeps.py [NAME …]`, all of them without a name.
 
 Each is written whole to `superpos/data/NAME.json` through a temporary file. The chapters recompute a part of them and
 refuse to build if it does not agree.
@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from superpos.sweep import Setting, accuracy, many_layers, one_layer, usable
+from superpos import codes
+from superpos.sweep import RotationSetting, Setting, accuracy, many_layers, one_layer, rotations, usable
 
 DATA = Path(__file__).parent.parent / "superpos" / "data"
 SEEDS = range(6)
@@ -68,6 +69,30 @@ def trained() -> list[dict]:
     ]
 
 
+def reference() -> list[dict]:
+    """The setting of "Rotations in Superposition": z = 1 with every circuit, z = 2 with a hundred pairs a circuit."""
+    cases = [(RotationSetting(1000, 557, 6, 1), None), (RotationSetting(1000, 557, 6, 2), 55_700)]
+    return [
+        {**asdict(s), "batch": batch, "seed": seed, **rotations(s, seed, L=5, batch=batch)}
+        for s, batch in cases
+        for seed in range(10)
+    ]
+
+
+def many_rotations() -> list[dict]:
+    """Five layers over many D and T, half a circuit a slot up to what the progression code holds."""
+    rows = []
+    for D in (800, 1000, 1200, 1600, 2000, 2400, 3200):
+        n = D // 4
+        for load in (0.5, 0.8, 1.2, 1.6, 2.0, 2.5, 3.0):
+            T = round(load * n)
+            for z in (1, 2):
+                if codes.max_circuits("progression", n, 6) >= T:
+                    s = RotationSetting(D, T, 6, z)
+                    rows += [{**asdict(s), "seed": seed, **rotations(s, seed, L=5, batch=500)} for seed in range(4)]
+    return rows
+
+
 def write(name: str, rows: list[dict]) -> None:
     """Write rows as one JSON file: whole, or not at all."""
     DATA.mkdir(exist_ok=True)
@@ -83,6 +108,8 @@ SWEEPS: dict[str, Callable[[], list[dict]]] = {
     "layers": layers,
     "usable": usable_circuits,
     "trained": trained,
+    "reference": reference,
+    "rotations": many_rotations,
 }
 
 if __name__ == "__main__":

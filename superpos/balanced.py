@@ -56,8 +56,8 @@ def embed(
         check_number("chi", chi)
     circuits, unit = assumptions.with_common_bias(circuits)
     assumptions.check_robust(circuits)
-    n = D // circuits.d
     slots = blocks.place(circuits.T, circuits.d, circuits.L, D, S, seed=seed, code=code)
+    n = D // circuits.d
     weights = []
     for l in range(1, circuits.L):
         w, to, source = circuits.weights[l], slots[l], slots[l - 1]

@@ -1,5 +1,5 @@
 """Experiments over many settings: one function measures one setting with one seed, so that a stored result can be
-recomputed alone. `scripts/sweeps.py` runs them all; `stored` reads what it wrote. Chapters 7 and 8.
+recomputed alone. `scripts/sweeps.py` runs them all; `stored` reads what it wrote. Chapters 7, 8 and 10.
 """
 
 import json
@@ -9,7 +9,7 @@ from importlib.resources import files
 
 import torch
 
-from superpos import circuits, errors, residual, theory
+from superpos import balanced, circuits, errors, residual, theory
 
 _TERMS = ("read_off", "read_in", "averaged", "neuron", "own", "written_back", "total")
 
@@ -28,16 +28,28 @@ class Setting:
     threshold: float = 0.0
 
 
-def setting(row: dict) -> Setting:
-    """The setting of a stored row of "terms" or "layers"."""
-    return Setting(**{field.name: row[field.name] for field in fields(Setting)})
+@dataclass(frozen=True)
+class RotationSetting:
+    """T conditional rotations, z active, in the balanced construction of width D = 4n with S slots each."""
+
+    D: int
+    T: int
+    S: int
+    z: int
+    code: str = "progression"
+
+
+def setting(row: dict) -> Setting | RotationSetting:
+    """The setting of a stored row: a RotationSetting where it names a code."""
+    kind = RotationSetting if "code" in row else Setting
+    return kind(**{field.name: row[field.name] for field in fields(kind)})
 
 
 def stored(name: str, **where: float) -> list[dict]:
     """The rows of one experiment that `scripts/sweeps.py` has run, as they ship with the package.
 
     Args:
-        name: of the experiment: "layers", "terms", "trained" or "usable".
+        name: of the experiment: "layers", "reference", "rotations", "seizure", "terms", "trained" or "usable".
         where: what a row must hold to be taken, e.g. T=256, threshold=0.5.
 
     Raises:
@@ -90,6 +102,33 @@ def many_layers(setting: Setting, seed: int, *, L: int, batch: int = 256) -> dic
     measured = errors.measure(residual.embed(small, s.D, s.M, s.S, seed=seed), small, active, x)
     predicted = theory.layers(small, active, x, s.D, s.M, s.S)
     return {"measured": measured.relative.tolist(), "predicted": [p.relative for p in predicted]}
+
+
+def rotations(setting: RotationSetting, seed: int, *, L: int, batch: int | None = None) -> dict[str, list[float]]:
+    """Errors of conditional rotations after each of L layers, and the fraction of neurons that are on.
+
+    Circuits, network, active sets and angles are drawn anew from the seed. `batch` None takes every circuit once, z
+    must then be 1.
+
+    Returns:
+        Mean squares "point active", "point inactive", "indicator active", "indicator inactive", the largest |δ|
+        "worst point", "worst indicator" of active circuits, and "on".
+    """
+    s = setting
+    small = circuits.conditional_rotations(s.T, L, seed=seed)
+    large = balanced.embed(small, s.D, s.S, seed=seed, code=s.code)
+    active = torch.arange(s.T)[:, None] if batch is None else circuits.random_active(s.T, batch, s.z, seed=seed)
+    x = circuits.conditional_inputs(circuits.sphere(*active.shape, 2, seed=seed) / 2**0.5)
+    found = errors.rotations(large, small, active, x)
+    return {
+        "point active": found.point.active.mean.tolist(),
+        "point inactive": found.point.inactive.mean.tolist(),
+        "indicator active": found.indicator.active.mean.tolist(),
+        "indicator inactive": found.indicator.inactive.mean.tolist(),
+        "worst point": found.point.active.worst.tolist(),
+        "worst indicator": found.indicator.active.worst.tolist(),
+        "on": found.point.on.mean(dim=1).tolist(),
+    }
 
 
 def usable(D: int, threshold: float, seed: int, *, S: int = 8, d: int = 4, error: float = 0.1) -> float:

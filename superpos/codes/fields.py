@@ -35,7 +35,7 @@ class Field:
             raise ValueError(f"q is {q}; a field has a prime power of elements, e.g. {largest_prime_power(max(q, 2))}")
         self.q, (self.p, self.k) = q, found
 
-    def add(self, x: Int64[Tensor, "*s"], y: Int64[Tensor, "*s"]) -> Int64[Tensor, "*s"]:
+    def add(self, x: Int64[Tensor, "*#s"], y: Int64[Tensor, "*#s"]) -> Int64[Tensor, "*#s"]:
         """x + y."""
         if self.k == 1:
             return (x + y) % self.p
@@ -45,7 +45,7 @@ class Field:
             place *= self.p
         return total
 
-    def multiply(self, x: Int64[Tensor, "*s"], y: Int64[Tensor, "*s"]) -> Int64[Tensor, "*s"]:
+    def multiply(self, x: Int64[Tensor, "*#s"], y: Int64[Tensor, "*#s"]) -> Int64[Tensor, "*#s"]:
         """x · y."""
         if self.k == 1:
             return x * y % self.p
