@@ -65,7 +65,7 @@ def embed(
             weights.append(blocks.superpose(w / S, to, source, n))
             continue
         mean = w.mean(dim=0)
-        own, linked = ((w - mean) / S, mean / S) if cap else (w / S, None)
+        own, linked = ((w - mean) / S, mean / S) if cap else (w / S, torch.zeros_like(mean))
         background = -(balance(to, source, n, cap=cap) if chi is None else chi) * mean
         weights.append(blocks.superpose(own, to, source, n, linked=linked, unlinked=background))
     return blocks.network(circuits, weights, slots, n, unit=unit, ideal=ideal)

@@ -6,6 +6,7 @@ import json
 import math
 from dataclasses import dataclass, fields, replace
 from importlib.resources import files
+from typing import TypeVar
 
 import torch
 
@@ -39,9 +40,11 @@ class RotationSetting:
     code: str = "progression"
 
 
-def setting(row: dict) -> Setting | RotationSetting:
-    """The setting of a stored row: a RotationSetting where it names a code."""
-    kind = RotationSetting if "code" in row else Setting
+K = TypeVar("K", Setting, RotationSetting)
+
+
+def setting(row: dict, kind: type[K] = Setting) -> K:
+    """The setting of a stored row."""
     return kind(**{field.name: row[field.name] for field in fields(kind)})
 
 
@@ -118,7 +121,7 @@ def rotations(setting: RotationSetting, seed: int, *, L: int, batch: int | None 
     small = circuits.conditional_rotations(s.T, L, seed=seed)
     large = balanced.embed(small, s.D, s.S, seed=seed, code=s.code)
     active = torch.arange(s.T)[:, None] if batch is None else circuits.random_active(s.T, batch, s.z, seed=seed)
-    x = circuits.conditional_inputs(circuits.sphere(*active.shape, 2, seed=seed) / 2**0.5)
+    x = circuits.conditional_inputs(circuits.sphere(active.shape[0], active.shape[1], 2, seed=seed) / 2**0.5)
     found = errors.rotations(large, small, active, x)
     return {
         "point active": found.point.active.mean.tolist(),

@@ -23,7 +23,7 @@ from superpos.codes import Code
 from superpos.sampling import generator
 from superpos.theory.overlap import Linear, point
 
-_SLOTS, _CIRCUITS = 20000, 4000  # drawn for a mean over idle slots of one kind, and over active circuits
+_SLOTS, _CIRCUITS = 10000, 4000  # drawn for a mean over idle slots of one kind, and over active circuits
 
 
 def leak(T: int, n: int, S: int, z: int) -> float:
@@ -169,27 +169,38 @@ class _Field:
 
         All z circuits that are active, these and a slot's own, stand in the balance −χ.
         """
-        p, idle = self._linked(a[..., None]), self._idle_count()
-        expected = (idle * (p * self.link - self.chi) * self.mean).sum(dim=-1)
+        every = torch.arange(self.uses.max() + 1, dtype=torch.float64)[:, None]
+        p, idle = self._linked(every), self._idle_count()
+        expected = (idle * (p * self.link - self.chi) * self.mean).sum(dim=1)
         weight = self.link * (self.link - 2 * self.chi) * p + self.chi**2  # E𝒲²
         mean = (self.chosen * self.mean).sum()
-        twice = (a * self.S - (p * self.count).sum(dim=-1)).clamp_min(0)  # links that the cap takes away
-        together = a * self.S * (self.S - 1) * ((1 - p).square() * self.chosen).sum(dim=-1)
-        variance = (idle * weight * (self.square - self.mean**2)).sum(dim=-1)
+        twice = (every[:, 0] * self.S - (p * self.count).sum(dim=1)).clamp_min(0)  # links that the cap takes away
+        together = every[:, 0] * self.S * (self.S - 1) * ((1 - p).square() * self.chosen).sum(dim=1)
+        variance = (idle * weight * (self.square - self.mean**2)).sum(dim=1)
         variance = variance + self.link**2 * (mean**2 * twice + together * (self.alike[0] - mean**2))
-        K = self._touched(a, z)
+        K, kind = self._touched(a, z), a.long()
         from_active = (self.link * K - self.chi * self.z * self.S) * self.alpha.mean()
-        return from_active + expected + variance.clamp_min(0).sqrt() * self._normal(*a.shape), K
+        noise = variance.clamp_min(0).sqrt()[kind] * self._normal(*a.shape)
+        return from_active + expected[kind] + noise, K
 
     def _touched(self, a: Float[Tensor, "*s"], z: int) -> Float[Tensor, "*s"]:
-        """How many of the S slots of each of z active circuits are linked by a inactive ones, each counted once."""
-        total = torch.zeros_like(a)
-        for _ in range(z):
-            touching, found = self._binomial(a, torch.full_like(a, self.rho * self.S**2)), torch.zeros_like(a)
-            for i in range(int(touching.max())):
-                found += (i < touching) & (self._uniform(*a.shape) < 1 - found / self.S)
-            total += found
-        return total
+        """How many of the S slots of each of z active circuits are linked by a inactive ones, each counted once.
+
+        With k of the S slots of one active circuit linked, one more circuit links a new one with probability
+        ρ*S² (1 − k/S): a chain of a steps gives the distribution of k, of z circuits its z-fold convolution.
+        """
+        if z == 0:
+            return torch.zeros_like(a)
+        k = torch.arange(self.S + 1, dtype=torch.float64)
+        new = self.rho * self.S**2 * (1 - k / self.S)
+        one, every = (k == 0).double(), []
+        for _ in range(int(self.uses.max()) + 1):
+            total = one
+            for _ in range(z - 1):
+                total = torch.nn.functional.conv1d(total[None, None], one.flip(0)[None, None], padding=self.S)[0, 0]
+            every.append(total.cumsum(0))
+            one = one * (1 - new) + torch.cat([one.new_zeros(1), (one * new)[:-1]])
+        return (self._uniform(*a.shape)[..., None] > torch.stack(every)[a.long()]).sum(dim=-1).double()
 
     def _linked(self, a: Float[Tensor, "*s"]) -> Float[Tensor, "*s kinds"]:
         """Probability that one of a circuits has a given slot of the layer before, by the uses of that slot."""
