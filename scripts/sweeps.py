@@ -12,7 +12,10 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from superpos import codes
+import torch
+
+from superpos import codes, sweep, theory
+from superpos.sampling import generator
 from superpos.sweep import RotationSetting, Setting, accuracy, many_layers, one_layer, rotations, usable
 
 DATA = Path(__file__).parent.parent / "superpos" / "data"
@@ -93,6 +96,47 @@ def many_rotations() -> list[dict]:
     return rows
 
 
+def spread_settings() -> list[tuple[RotationSetting, int | None]]:
+    """Random settings and their predicted onset: the first five for each layer 2 … 12 and for never."""
+    g, chosen = generator(0, "seizure settings"), []
+    wanted: dict[int | None, int] = {layer: 5 for layer in (*range(2, 13), None)}
+    sizes = ((150, 200, 250, 300, 400, 500), (4, 5, 6, 8, 10), (1, 2, 3, 4, 5))
+    for _ in range(600):
+        n, S, z = (options[int(torch.randint(len(options), (1,), generator=g))] for options in sizes)
+        load = 2 ** (4 * torch.rand(1, generator=g).item() - 2)  # circuits per slot, 1/4 … 4
+        T = min(round(load * n), codes.max_circuits("progression", n, S), 2000)
+        onset = theory.onset(codes.progression(T, n, S), z, 12)
+        s = RotationSetting(4 * n, T, S, z)
+        if wanted.get(onset, 0) and all(s != other for other, _ in chosen):
+            wanted[onset] -= 1
+            chosen.append((s, onset))
+            print(chosen[-1], flush=True)
+        if not any(wanted.values()):
+            break
+    return chosen
+
+
+def seizure() -> list[dict]:
+    """Twelve layers in settings spread over the predicted onset: the measured error, and both onsets."""
+    rows = []
+    for s, onset in spread_settings():
+        predicted = [p.point.active for p in theory.rotations(codes.progression(s.T, s.D // 4, s.S), s.z, 12)]
+        measured = [rotations(s, seed, L=12, batch=400)["point active"] for seed in range(5)]
+        rows.append({**asdict(s), "onset": onset, "predicted": predicted, "measured": measured})
+    return rows
+
+
+def limits() -> list[dict]:
+    """The largest T for which 20 layers do not seize, to 3%: by width, code and number of active circuits."""
+    rows = []
+    for code in ("progression", "line"):
+        for z in (1, 2):
+            for n in (125, 250, 500, 1000):
+                rows.append({"code": code, "n": n, "z": z, "S": 6, "T": sweep.seizure_limit(n, 6, z, code=code)})
+                print(rows[-1], flush=True)
+    return rows
+
+
 def write(name: str, rows: list[dict]) -> None:
     """Write rows as one JSON file: whole, or not at all."""
     DATA.mkdir(exist_ok=True)
@@ -110,6 +154,8 @@ SWEEPS: dict[str, Callable[[], list[dict]]] = {
     "trained": trained,
     "reference": reference,
     "rotations": many_rotations,
+    "seizure": seizure,
+    "limits": limits,
 }
 
 if __name__ == "__main__":

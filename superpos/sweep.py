@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import torch
 
-from superpos import balanced, circuits, errors, residual, theory
+from superpos import balanced, circuits, codes, errors, residual, theory
 
 _TERMS = ("read_off", "read_in", "averaged", "neuron", "own", "written_back", "total")
 
@@ -132,6 +132,25 @@ def rotations(setting: RotationSetting, seed: int, *, L: int, batch: int | None 
         "worst indicator": found.indicator.active.worst.tolist(),
         "on": found.point.on.mean(dim=1).tolist(),
     }
+
+
+def seizure_limit(n: int, S: int, z: int, *, code: str, L: int = 20) -> int:
+    """The largest T, to 3%, at which the theory says that fewer than a third of the idle slots are on after L layers.
+
+    Or what the code holds, if that is less. The share has two fixed points: a few percent of stray slots, with which a
+    network can live, and about half of all, with which it cannot; which of them is reached changes suddenly with T.
+    """
+    low, high = 1, codes.max_circuits(code, n, S)
+    if not _seizes(code, high, n, S, z, L):
+        return high
+    while high > 1.03 * low:
+        middle = round(math.sqrt(low * high))
+        low, high = (low, middle) if _seizes(code, middle, n, S, z, L) else (middle, high)
+    return low
+
+
+def _seizes(code: str, T: int, n: int, S: int, z: int, L: int) -> bool:
+    return theory.rotations(getattr(codes, code)(T, n, S), z, L)[-1].idle_on > 1 / 3
 
 
 def usable(D: int, threshold: float, seed: int, *, S: int = 8, d: int = 4, error: float = 0.1) -> float:

@@ -184,6 +184,46 @@ def agreement(
     return figure
 
 
+def trajectories(rows: Mapping[str, tuple[Tensor, Tensor]], *, height: float = 3.6) -> Figure:
+    """Points in the plane that move from step to step: true ones and estimates, a row of panels for each name.
+
+    `rows` holds (true, estimated), each (panels, steps, 2); the number beside a point is its step.
+    """
+    panels = len(next(iter(rows.values()))[0])
+    figure = Figure(figsize=(_WIDTH, height), layout="constrained")
+    grid = figure.subplots(len(rows), panels, squeeze=False, sharex=True, sharey=True)
+    around = np.linspace(0, 2 * np.pi, 100)
+    for line_of_axes, (name, pair_of_paths) in zip(grid, rows.items(), strict=True):
+        for ax, true, estimated in zip(line_of_axes, *pair_of_paths, strict=True):
+            ax.plot(np.cos(around), np.sin(around), color="#cccccc", lw=0.8)
+            for path, i, label in ((true, 0, "true"), (estimated, 1, "estimated")):
+                x, y = np.asarray(path, dtype=float).T
+                ax.plot(x, y, color=_COLOURS[i], ls=_DASHES[i], marker=_MARKERS[i], ms=3.5, lw=1, label=label)
+            for step, (x, y) in enumerate(np.asarray(estimated, dtype=float)):
+                ax.annotate(str(step), (x, y), xytext=(3, 3), textcoords="offset points", fontsize=7)
+            ax.set(aspect="equal", xticks=[-1, 0, 1], yticks=[-1, 0, 1])
+        line_of_axes[0].set_ylabel(name)
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    return figure
+
+
+def coincidence(x: Values, y: Values, xlabel: str, ylabel: str, *, band: float, height: float = 4.4) -> Figure:
+    """Whole numbers y against x: the more cases fall on a place, the larger its mark; shaded, |y − x| ≤ `band`."""
+    figure, axes = _axes(height)
+    ax = axes[0]
+    places, cases = np.unique(np.stack([np.asarray(x), np.asarray(y)]), axis=1, return_counts=True)
+    ends = np.array([places.min() - 0.7, places.max() + 0.7])
+    ax.fill_between(ends, ends - band, ends + band, color="#e3e3e3", lw=0)
+    ax.plot(ends, ends, color=BLACK, lw=0.9)
+    ax.scatter(places[0], places[1], s=45 * cases, color=_COLOURS[0], zorder=3)
+    for place, count in zip(places.T, cases, strict=True):
+        ax.annotate(str(count), place, xytext=(7, -10), textcoords="offset points", fontsize=8)
+    ax.set(xlabel=xlabel, ylabel=ylabel, xlim=ends, ylim=ends, aspect="equal")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(MaxNLocator(integer=True))
+    return figure
+
+
 def _axes(height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
     figure = Figure(figsize=(_WIDTH, height), layout="constrained")
     grid = figure.subplots(1, columns, squeeze=False)
