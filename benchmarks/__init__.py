@@ -1,1 +1,1 @@
-"""Time and peak memory of `superpos.residual.embed`, beside what one would write instead: `python -m benchmarks`."""
+"""Time and peak memory of the constructions, beside what one would write instead: `python -m benchmarks`."""

@@ -100,7 +100,7 @@ def spread_settings() -> list[tuple[RotationSetting, int | None]]:
     """Random settings and their predicted onset: the first five for each layer 2 … 12 and for never."""
     g, chosen = generator(0, "seizure settings"), []
     wanted: dict[int | None, int] = {layer: 5 for layer in (*range(2, 13), None)}
-    sizes = ((150, 200, 250, 300, 400, 500), (4, 5, 6, 8, 10), (1, 2, 3, 4, 5))
+    sizes = ((150, 200, 250, 300, 400, 500), (4, 5, 6, 8), (1, 2, 3))
     for _ in range(600):
         n, S, z = (options[int(torch.randint(len(options), (1,), generator=g))] for options in sizes)
         load = 2 ** (4 * torch.rand(1, generator=g).item() - 2)  # circuits per slot, 1/4 … 4
@@ -121,7 +121,7 @@ def seizure() -> list[dict]:
     rows = []
     for s, onset in spread_settings():
         predicted = [p.point.active for p in theory.rotations(codes.progression(s.T, s.D // 4, s.S), s.z, 12)]
-        measured = [rotations(s, seed, L=12, batch=400)["point active"] for seed in range(5)]
+        measured = [rotations(s, seed, L=12, batch=600)["point active"] for seed in range(5)]
         rows.append({**asdict(s), "onset": onset, "predicted": predicted, "measured": measured})
     return rows
 

@@ -198,7 +198,7 @@ def network(
         for l, W in enumerate([None, *weights])
     ]
     unit = torch.ones_like(circuits.biases) if unit is None else unit
-    return BlockNetwork(circuits.weights[0].clone(), slots, layers, unit=unit, ideal=ideal)
+    return BlockNetwork(circuits.weights[0].detach().clone(), slots, layers, unit=unit.detach(), ideal=ideal)
 
 
 def _sets(T: int, n: int, d: int, S: int, code: str | Code, seed: int) -> Int64[Tensor, "T S"]:

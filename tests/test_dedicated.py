@@ -53,3 +53,11 @@ def test_dense_is_block_diagonal() -> None:
     assert (W[:2, 2:] == 0).all()
     assert (W[2:, :2] == 0).all()
     assert (b == 0).all()
+
+
+def test_blocks_are_the_neurons_of_one_kind() -> None:
+    # Neuron i of all circuits makes block i, whatever the layer's shape.
+    mlps = dedicated.embed(circuits.random_mlps(3, 2, 1, seed=0))
+    assert mlps.blocks(torch.arange(6.0)[None]).tolist() == [[[0, 2, 4], [1, 3, 5]]]
+    wide = dedicated.embed(circuits.random_residual(3, 1, 2, 1, seed=0))
+    assert wide.blocks(torch.arange(6.0)[None]).tolist() == [[[0, 2, 4], [1, 3, 5]]]

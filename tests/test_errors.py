@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from superpos import circuits, dedicated, errors, residual
+from superpos import balanced, circuits, dedicated, errors, residual
 from superpos.circuits import ResidualCircuits
+from superpos.errors import measured
+from superpos.network import Network
 
 T, z, B, d, m, S, M = 5, 2, 4, 3, 2, 3, 8
 
@@ -128,9 +130,90 @@ def test_averaging_can_only_help() -> None:
 
 def test_parts_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     large, c, active, x = setting(0.0)
-    whole = errors.measure(large, c, active, x), errors.terms(large, c, active, x)
-    monkeypatch.setattr(errors, "_NUMBERS", 1)  # one sample at a time
-    parts = errors.measure(large, c, active, x), errors.terms(large, c, active, x)
+    turning = rotating()
+    whole = errors.measure(large, c, active, x), errors.terms(large, c, active, x), errors.rotations(*turning)
+    monkeypatch.setattr(measured, "_NUMBERS", 1)  # one sample at a time
+    seen: list[int] = []
+    encode = type(large).encode
+    monkeypatch.setattr(type(large), "encode", lambda self, t, a: seen.append(len(t)) or encode(self, t, a))
+    parts = errors.measure(large, c, active, x), errors.terms(large, c, active, x), errors.rotations(*turning)
+    assert seen == [1] * (2 * B)
     torch.testing.assert_close(whole[0].inactive.worst, parts[0].inactive.worst)
     for name in errors.Terms.__dataclass_fields__:
         torch.testing.assert_close(getattr(whole[1], name).mean, getattr(parts[1], name).mean)
+    for one, other in (
+        (whole[0], parts[0]),
+        (whole[2].point, parts[2].point),
+        (whole[2].indicator, parts[2].indicator),
+    ):
+        torch.testing.assert_close(one.on, other.on)
+        torch.testing.assert_close(one.signal, other.signal)
+        for summary in ("active", "inactive"):
+            for name in errors.Summary.__dataclass_fields__:
+                found, expected = getattr(getattr(one, summary), name), getattr(getattr(other, summary), name)
+                torch.testing.assert_close(found, expected)
+
+
+def rotating() -> tuple[Network, circuits.MLPCircuits, Tensor, Tensor]:
+    """Twelve conditional rotations on 16 slots, two active: enough overlap for errors in every layer."""
+    c = circuits.conditional_rotations(12, 3, seed=0)
+    active = circuits.random_active(12, 6, 2, seed=0)
+    a = circuits.conditional_inputs(circuits.sphere(6, 2, 2, seed=0) / 2**0.5)
+    return balanced.embed(c, 64, 3, seed=0), c, active, a
+
+
+def test_rotations_are_the_plain_loop() -> None:
+    large, c, active, a = rotating()
+    found = errors.rotations(large, c, active, a)
+    by_name = {"indicator": found.indicator, "point": found.point, "state": errors.measure(large, c, active, a)}
+    truth, A = a.clone(), large.encode(active, a)
+    for l, (W, b) in enumerate(large.dense()):
+        A = (A @ W.T + b).relu()
+        everyone, own, others = large.read_all(A, l + 1), loop_squares(), loop_squares()
+        for s, chosen in enumerate(active.tolist()):
+            for t in range(12):
+                if t in chosen:  # α stays 1, and x turns by the circuit's angle
+                    i = chosen.index(t)
+                    x = c.weights[0, t, 2:, 2:] @ (truth[s, i, 2:] - 1)
+                    truth[s, i] = torch.stack([torch.tensor(1.5), torch.tensor(0.5), *(x + 1)])
+                    squares, alpha_0, x_0, state_0 = own, 1.0, x, truth[s, i]
+                else:
+                    squares, alpha_0, x_0, state_0 = others, 0.0, torch.zeros(2), torch.zeros(4)
+                alpha = (everyone[s, t, 0] - everyone[s, t, 1]).item()
+                squares["indicator"].append((alpha - alpha_0) ** 2)
+                squares["point"].append((everyone[s, t, 2:] - alpha - x_0).square().sum().item())
+                squares["state"].append((everyone[s, t] - state_0).square().sum().item())
+        for name, observed in by_name.items():
+            check_summary(observed.active, l, torch.tensor(own[name]).view(6, 2))
+            check_summary(observed.inactive, l, torch.tensor(others[name]).view(6, 10))
+            signal = truth.square().sum(-1).mean().item() if name == "state" else 1  # α² = |x|² = 1
+            assert observed.signal[l].item() == pytest.approx(signal, rel=1e-5)
+            by_block = [(A[:, 16 * i : 16 * i + 16] > 0).float().mean().item() for i in range(4)]
+            assert observed.on[l].tolist() == pytest.approx(by_block)
+    assert (found.point.inactive.mean > 0.01).all()  # there is something to measure
+    assert (found.point.active.mean > 0.001).all()
+
+
+def loop_squares() -> dict[str, list[float]]:
+    return {"indicator": [], "point": [], "state": []}
+
+
+def check_summary(summary: errors.Summary, l: int, squares: Tensor) -> None:
+    """Against |δ|² as (sample, circuit)."""
+    expected = squares.mean(), squares.mean(dim=1).std() / len(squares) ** 0.5, squares.max().sqrt()
+    for found, value in zip((summary.mean[l], summary.standard_error[l], summary.worst[l]), expected, strict=True):
+        assert found.item() == pytest.approx(value.item(), rel=1e-3, abs=1e-5)
+
+
+def test_on_by_block_by_hand() -> None:
+    # Two circuits of two neurons, biases (−1, 1) and (1, 1), weights the identity. Circuit 0 is given (2, −3): its
+    # neurons are 2 − 1 = 1 and −3 + 1 → 0; circuit 1, given nothing, answers both of its biases. By small neuron,
+    # 2 of 2 circuits have the first on, 1 of 2 the second.
+    c = circuits.MLPCircuits(torch.eye(2).expand(1, 2, 2, 2), torch.tensor([[[-1.0, 1.0], [1.0, 1.0]]]))
+    found = errors.measure(dedicated.embed(c), c, torch.tensor([[0]]), torch.tensor([[[2.0, -3.0]]]))
+    assert found.on.tolist() == [[1.0, 0.5]]
+    assert found.inactive.mean.tolist() == [2.0]  # 1² + 1²
+    # The residual construction knows no blocks: one number, that of `run`.
+    large, small, active, x = setting(None, L=2)
+    on = errors.measure(large, small, active, x).on
+    torch.testing.assert_close(on, large.run(active, x).on[:, None])

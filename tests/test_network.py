@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from superpos import circuits, dedicated, residual
+from superpos import balanced, circuits, dedicated, redundant, residual
 from superpos.circuits import MLPCircuits, ResidualCircuits
 from superpos.network import Network
 
@@ -11,11 +11,17 @@ T, z, B = 6, 3, 5
 BIASED = circuits.random_residual(T, 3, 2, 2, seed=0)
 BIASED = ResidualCircuits(BIASED.w_in, BIASED.w_out, BIASED.bias + torch.linspace(-1, 1, 24).view(2, T, 2))
 PLAIN = circuits.random_residual(T, 3, 2, 2, seed=1)
+MLPS = circuits.random_mlps(T, 3, 2, seed=2)
+MLPS = MLPCircuits(MLPS.weights + 0.2, MLPS.biases - 0.3)
+RANKS = torch.arange(1.0, T + 1)[None, :, None]
 NETWORKS: dict[str, Network] = {
     "residual": residual.embed(PLAIN, 12, 10, 2, seed=0),
     "with indicator": residual.embed(BIASED, 12, 10, 2, seed=0),
     "dedicated residual": dedicated.embed(BIASED),
     "dedicated MLP": dedicated.embed(circuits.random_mlps(T, 3, 2, seed=0)),
+    "redundant": redundant.embed(circuits.random_mlps(T, 3, 2, seed=0), 24, 2, seed=0),
+    "balanced": balanced.embed(MLPS, 24, 2, seed=0),
+    "rescaled": balanced.embed(MLPCircuits(MLPS.weights, MLPS.biases * RANKS), 24, 2, seed=0, code="random"),
 }
 every = pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
 ACTIVE, X = circuits.random_active(T, B, z, seed=0), circuits.sphere(B, z, 3, seed=0)
@@ -54,11 +60,20 @@ def test_dense_matrices_reproduce_the_run(network: Network) -> None:
 
 @every
 def test_read_all_agrees_with_read(network: Network) -> None:
-    A = network.encode(ACTIVE, X)
-    everything = network.read_all(A, 0)
+    A = network.layers[0](network.encode(ACTIVE, X))
+    everything = network.read_all(A, 1)
     assert everything.shape == (B, T, 3)
     own = everything[torch.arange(B)[:, None], ACTIVE]
-    torch.testing.assert_close(network.read(A, ACTIVE, 0), own, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(network.read(A, ACTIVE, 1), own, atol=1e-5, rtol=1e-4)
+
+
+@every
+def test_blocks_are_the_neurons_in_another_order(network: Network) -> None:
+    for neurons, A in network.states(ACTIVE, X):
+        blocks = network.blocks(neurons)
+        assert blocks.shape[0] == B
+        assert torch.equal(blocks.flatten(1).sort().values, neurons.sort().values)
+        assert A.shape == (B, network.D)
 
 
 @every
@@ -85,8 +100,8 @@ def test_order_of_the_active_circuits_does_not_matter(network: Network) -> None:
     torch.testing.assert_close(network.run(ACTIVE, X).estimates, turned, atol=1e-5, rtol=1e-4)
 
 
-def test_a_batch_larger_than_one_part() -> None:
-    network = NETWORKS["residual"]
+@every
+def test_a_batch_larger_than_one_part(network: Network) -> None:
     active, x = circuits.random_active(T, 600, z, seed=3), circuits.sphere(600, z, 3, seed=3)
     whole = network.run(active, x).estimates
     for s in (0, 255, 256, 599):

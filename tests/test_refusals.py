@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from superpos import circuits, dedicated, errors, residual, sampling, theory
+from superpos import balanced, circuits, codes, dedicated, errors, redundant, residual, sampling, theory
 from superpos.circuits import MLPCircuits, ResidualBlock, ResidualCircuits
+from superpos.codes.fields import Field
 
 # As users meet them: with the hook a wrong annotation would be refused first, and in other words.
 pytestmark = pytest.mark.usefixtures("unhooked")
@@ -21,6 +22,9 @@ BIASED = ResidualCircuits(SMALL.w_in, SMALL.w_out, SMALL.bias + 1)
 MLP = circuits.random_mlps(T, d, L, seed=0)
 LARGE = residual.embed(SMALL, 8, 8, 2, seed=0)
 OWN = dedicated.embed(MLP)
+BLOCKS = redundant.embed(MLP, 18, 2, seed=0)
+TURNING = circuits.conditional_rotations(T, L, seed=0)
+BALANCED = balanced.embed(TURNING, 24, 2, seed=0)
 ACTIVE, X = torch.tensor([[0, 1], [4, 2]]), torch.ones(2, 2, d)
 
 Call = Callable[[], Any]
@@ -80,6 +84,8 @@ RUNNERS: dict[str, Callable[[Any, Any], Any]] = {
     "MLP circuits": MLP.run,
     "residual network": LARGE.run,
     "dedicated network": OWN.run,
+    "redundant network": BLOCKS.run,
+    "measure blocks": lambda active, x: errors.measure(BLOCKS, MLP, active, x),
     "measure": lambda active, x: errors.measure(LARGE, SMALL, active, x),
     "terms": lambda active, x: errors.terms(LARGE, SMALL, active, x),
     "theory": lambda active, x: theory.layers(SMALL, active, x, 8, 8, 2),
@@ -152,6 +158,21 @@ COUNTS: dict[str, Callable[[Any], Any]] = {
     "choose_neurons m": lambda n: residual.choose_neurons(T, n, 8, 2, seed=0),
     "choose_neurons M": lambda n: residual.choose_neurons(T, m, n, 2, seed=0),
     "choose_neurons S": lambda n: residual.choose_neurons(T, m, 8, n, seed=0),
+    "progression T": lambda n: codes.progression(n, 8, 2),
+    "progression n": lambda n: codes.progression(2, n, 2),
+    "progression S": lambda n: codes.progression(2, 8, n),
+    "line T": lambda n: codes.line(n, 8, 2),
+    "line S": lambda n: codes.line(2, 8, n),
+    "random n": lambda n: codes.random(2, n, 2, seed=0),
+    "random_subsets S": lambda n: codes.random_subsets(2, 8, n, seed=0),
+    "max_circuits n": lambda n: codes.max_circuits("line", n, 2),
+    "max_circuits S": lambda n: codes.max_circuits("random_subsets", 8, n),
+    "smallest T": lambda n: codes.smallest("line", n, 2),
+    "smallest S": lambda n: codes.smallest("line", 2, n),
+    "redundant D": lambda n: redundant.embed(MLP, n, 2, seed=0),
+    "redundant S": lambda n: redundant.embed(MLP, 18, n, seed=0),
+    "balanced D": lambda n: balanced.embed(TURNING, n, 2, seed=0),
+    "balanced S": lambda n: balanced.embed(TURNING, 24, n, seed=0),
     "layers D": lambda n: theory.layers(SMALL, ACTIVE, X, n, 8, 2),
     "layers M": lambda n: theory.layers(SMALL, ACTIVE, X, 8, n, 2),
     "layers S": lambda n: theory.layers(SMALL, ACTIVE, X, 8, 8, n),
@@ -160,6 +181,10 @@ COUNTS: dict[str, Callable[[Any], Any]] = {
 SEEDS: dict[str, Callable[[Any], Any]] = {
     "generator": sampling.generator,
     "embed": lambda seed: residual.embed(SMALL, 8, 8, 2, seed=seed),
+    "random code": lambda seed: codes.random(2, 8, 2, seed=seed),
+    "random_subsets": lambda seed: codes.random_subsets(2, 8, 2, seed=seed),
+    "redundant": lambda seed: redundant.embed(MLP, 18, 2, seed=seed),
+    "balanced": lambda seed: balanced.embed(TURNING, 24, 2, seed=seed),
     "rotations": lambda seed: circuits.rotations(T, L, seed=seed),
     "random_active": lambda seed: circuits.random_active(T, 1, 1, seed=seed),
     "sphere": lambda seed: circuits.sphere(1, 1, 1, seed=seed),
@@ -200,6 +225,18 @@ def test_thresholds(name: str) -> None:
 
 
 SIZES: list[tuple[Call, list[str]]] = [
+    (lambda: redundant.embed(MLP, 19, 2, seed=0), ["D is 19", "multiple of d = 3", "18", "21"]),
+    (lambda: redundant.embed(MLP, 2, 1, seed=0), ["D is 2", "multiple of d = 3", "3 or 6"]),
+    (lambda: balanced.embed(TURNING, 1001, 2, seed=0), ["D is 1001", "multiple of d = 4", "1000 or 1004"]),
+    (lambda: redundant.embed(MLP, 18, 7, seed=0), ["S is 7", "at most 6", "n = D/d = 6"]),
+    (lambda: codes.line(1, 4, 5), ["S is 5", "at most 4", "n = 4"]),
+    # Pairs of slots 1, 2, 3, 4 … apart: of 5 slots 2 + 2 + 2 + 1 = 7, of 6 slots 3 + 2 + 3 + 2 + 1 = 11
+    (lambda: codes.progression(9, 5, 2), ["T is 9", "progression", "at most 7", "n = 5", "S = 2", "n ≥ 6"]),
+    (lambda: codes.line(557, 120, 6), ["T is 557", "line", "at most 361", "n = 120", "S = 6", "n ≥ 150"]),  # 19², 25²
+    (lambda: codes.random(1682, 250, 6, seed=0), ["T is 1682", "random", "at most 1681", "n ≥ 258"]),  # 43 · 6
+    (lambda: codes.random_subsets(21, 6, 3, seed=0), ["T is 21", "at most 20", "n ≥ 7"]),  # 35 of 7
+    (lambda: Field(6), ["q is 6", "prime power", "5"]),
+    (lambda: Field(1), ["q is 1", "prime power", "2"]),
     (lambda: residual.embed(SMALL, 8, 8, 5, seed=0), ["S is 5", "S·m = 10", "M = 8", "M // m = 4"]),
     (lambda: residual.embed(SMALL, 8, 1, 1, seed=0), ["S is 1", "S·m = 2", "M = 1", "M ≥ 2"]),
     (lambda: residual.embed(SMALL, 2, 8, 2, seed=0), ["D is 2", "d = 3", "D ≥ 3"]),
@@ -258,6 +295,43 @@ PAIRS: list[tuple[Call, type[Exception], list[str]]] = [
     (lambda: errors.terms(LARGE, SMALL, ACTIVE, X, others=ACTIVE + 5), ValueError, ["others", "5", "T − 1 = 4"]),
     (lambda: errors.terms(LARGE, SMALL, ACTIVE, X, others=X), TypeError, ["others", "torch.float32", "torch.int64"]),  # type: ignore[arg-type]
     (lambda: residual.embed(MLP, 8, 8, 2, seed=0), TypeError, ["circuits", "MLPCircuits", "ResidualCircuits"]),  # type: ignore[arg-type]
+    (lambda: errors.measure(BLOCKS, TURNING, ACTIVE, X), ValueError, ["network", "d = 3", "circuits", "d = 4"]),
+    (lambda: errors.rotations(BLOCKS, MLP, ACTIVE, X), ValueError, ["circuits", "d = 3", "d = 4"]),
+    (lambda: errors.rotations(BLOCKS, TURNING, ACTIVE, X), ValueError, ["network", "d = 3", "circuits", "d = 4"]),
+    (lambda: errors.rotations(BLOCKS, None, ACTIVE, X), TypeError, ["circuits", "NoneType", "MLPCircuits"]),  # type: ignore[arg-type]
+    (lambda: errors.terms(BLOCKS, SMALL, ACTIVE, X), TypeError, ["network", "BlockNetwork", "ResidualNetwork"]),  # type: ignore[arg-type]
+    (lambda: redundant.embed(SMALL, 18, 2, seed=0), TypeError, ["circuits", "ResidualCircuits", "MLPCircuits"]),  # type: ignore[arg-type]
+    (lambda: balanced.embed(SMALL, 18, 2, seed=0), TypeError, ["circuits", "ResidualCircuits", "MLPCircuits"]),  # type: ignore[arg-type]
+    (lambda: balanced.embed(None, 18, 2, seed=0), TypeError, ["circuits", "NoneType", "MLPCircuits"]),  # type: ignore[arg-type]
+    (
+        lambda: redundant.embed(TURNING, 24, 2, seed=0),
+        ValueError,
+        ["biases[0, 0, 1] is -1.5", "superpos.balanced.embed"],
+    ),
+    (lambda: redundant.embed(MLP, 18, 2, seed=0, code="lines"), ValueError, ["code is 'lines'", *codes.NAMES]),
+    (lambda: balanced.embed(TURNING, 24, 2, seed=0, code=None), ValueError, ["code is None", *codes.NAMES]),  # type: ignore[arg-type]
+    (lambda: codes.max_circuits("lines", 8, 2), ValueError, ["name is 'lines'", *codes.NAMES]),
+    (lambda: codes.smallest("lines", 8, 2), ValueError, ["name is 'lines'", *codes.NAMES]),
+    (
+        lambda: redundant.embed(MLP, 18, 2, seed=0, code=codes.line(4, 6, 2)),
+        ValueError,
+        ["code has T = 4", "n = 6", "S = 2", "T = 5", "n = D/d = 6"],
+    ),
+    (
+        lambda: redundant.embed(MLP, 18, 2, seed=0, code=codes.line(5, 7, 2)),
+        ValueError,
+        ["code has T = 5", "n = 7", "n = D/d = 6"],
+    ),
+    (
+        lambda: balanced.embed(TURNING, 36, 2, seed=0, code=codes.line(5, 9, 3)),
+        ValueError,
+        ["code has T = 5", "S = 3", "S = 2"],
+    ),
+    (lambda: balanced.embed(TURNING, 24, 2, seed=0, chi=NAN), ValueError, ["chi is nan", "finite"]),
+    (lambda: balanced.embed(TURNING, 24, 2, seed=0, chi="0"), TypeError, ["chi", "'0'", "number"]),  # type: ignore[arg-type]
+    (lambda: BLOCKS.read(torch.zeros(2, 18), ACTIVE, 0), ValueError, ["layer is 0", "1 … 2", "w^1"]),
+    (lambda: BLOCKS.read_all(torch.zeros(2, 18), 0), ValueError, ["layer is 0", "1 … 2", "w^1"]),
+    (lambda: BALANCED.read_all(torch.zeros(2, 24), 3), ValueError, ["layer is 3", "1 … 2"]),
     (lambda: dedicated.embed(LARGE), TypeError, ["circuits", "ResidualNetwork", "MLPCircuits"]),  # type: ignore[arg-type]
     (lambda: residual.carry_bias(MLP), TypeError, ["circuits", "MLPCircuits", "ResidualCircuits"]),  # type: ignore[arg-type]
     (lambda: theory.layers(MLP, ACTIVE, X, 8, 8, 2), TypeError, ["circuits", "MLPCircuits", "ResidualCircuits"]),  # type: ignore[arg-type]
@@ -268,6 +342,38 @@ PAIRS: list[tuple[Call, type[Exception], list[str]]] = [
 def test_pairs_that_do_not_match(case: int) -> None:
     call, kind, words = PAIRS[case]
     refused(call, kind, *words)
+
+
+EMBEDS: dict[str, Callable[..., Any]] = {"redundant": redundant.embed, "balanced": balanced.embed}
+
+
+@pytest.mark.parametrize("name", codes.NAMES)
+@pytest.mark.parametrize("embed", EMBEDS)
+def test_too_many_circuits_for_a_width(embed: str, name: str) -> None:
+    # What the message calls the most fits, one more does not; what it calls the least width does, a slot less not.
+    S, n = (2, 6) if name == "random_subsets" else (3, 18)
+
+    def build(T: int, D: int) -> Any:
+        return EMBEDS[embed](circuits.random_mlps(T, 1, 2, seed=0), D, S, seed=0, code=name)
+
+    most = codes.max_circuits(name, n, S)
+    with pytest.raises(ValueError, match="at most") as caught:
+        build(most + 1, n)
+    words = [f"T = {most + 1}", f"the {name} code holds at most {most} circuits at D = {n}", f"S = {S}"]
+    assert all(word in str(caught.value) for word in words)
+    least = int(str(caught.value).rsplit("needs D ≥ ", 1)[1])
+    widths = [build(most, n).D, build(most + 1, least).D]
+    assert widths == [n, least]
+    with pytest.raises(ValueError, match=f"needs D ≥ {least}"):
+        build(most + 1, least - 1)
+
+
+def test_no_place_for_a_balancing_weight() -> None:
+    # Two circuits with both of their slots on the same two of two: all pairs are linked.
+    code = codes.Code(torch.tensor([[0, 1], [1, 0]]), 2)
+    c = MLPCircuits(torch.full((2, 2, 1, 1), 0.5), torch.full((2, 2, 1), -0.1))
+    refused(lambda: balanced.embed(c, 2, 2, seed=0, code=code), ValueError, "S is 2", "T = 2", "n = 2", "chi = 0")
+    assert balanced.embed(c, 2, 2, seed=0, code=code, chi=0.0).D == 2
 
 
 def line(*sizes: int) -> nn.Sequential:

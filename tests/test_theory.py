@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from superpos import circuits, errors, residual, sweep, theory
+from superpos import balanced, circuits, codes, errors, residual, sweep, theory
 from superpos.sampling import generator
 
 N = 400_000  # samples of a Monte Carlo mean
@@ -219,3 +219,53 @@ def test_trained_circuits_are_predicted() -> None:
     measured = torch.stack([e.active.mean[0] for e in seeds])
     predicted = theory.layers(small, active, x, 1024, 1024, 8)[0].active.total
     assert abs(measured.mean().item() - predicted) < max(0.1 * predicted, 2 * measured.std().item() / 5**0.5)
+
+
+def test_first_order_in_the_overlap_by_hand() -> None:
+    mlps, point = theory.mlps(2, 10, 3, 0.1, state=2.0, pre=5.0), theory.point(3, 10, 2, 0.1)
+    indicator = theory.indicator(3, 0.1)
+    assert mlps.inactive == pytest.approx(0.6)  # 3 · 0.1 · 2
+    assert mlps.active == pytest.approx(3.5)  # 0.1 · 5 · (2 · 2 + 1 · 10 · 0.1 · 3) = 0.5 · 7
+    assert point.inactive == pytest.approx(0.2)
+    assert point.active == pytest.approx(4.7)  # (3 − 1) · 10 · 0.1² · (2 + 8 · 1) + 9 · 3 · 0.1 · 1 = 2 + 2.7
+    assert (indicator.active, indicator.inactive) == (0.0, pytest.approx(0.3))
+    # √(z(e^x − 1)/S) with x = TS²/n² = 0.6932, ln 2: √(3 · 1/2)
+    assert theory.leak(1733, 100, 2, 3) == pytest.approx(1.5**0.5, rel=1e-3)
+
+
+@pytest.mark.parametrize("z", [1, 2])
+def test_rotations_are_predicted_where_their_overlap_is_small(z: int) -> None:
+    T, n, S, seeds = 300, 600, 6, 4
+    code, found = codes.progression(T, n, S), []
+    for seed in range(seeds):
+        c = circuits.conditional_rotations(T, 4, seed=seed)
+        large = balanced.embed(c, 4 * n, S, seed=seed, code=code)
+        active = torch.arange(T)[:, None] if z == 1 else circuits.random_active(T, 600, z, seed=seed)
+        a = circuits.conditional_inputs(circuits.sphere(len(active), z, 2, seed=seed) / math.sqrt(2))
+        found.append(errors.rotations(large, c, active, a))
+    by_layer = [theory.point(l, T, z, code.rho_star) for l in range(1, 5)]
+    checks = [
+        ([e.point.active.mean for e in found], [p.active for p in by_layer]),
+        ([e.point.inactive.mean for e in found], [p.inactive for p in by_layer]),
+        ([e.indicator.inactive.mean for e in found], [theory.indicator(z, code.rho_star).inactive] * 4),
+        ([e.indicator.active.mean for e in found], [theory.indicator(z, code.rho_star).active] * 4),
+    ]
+    for measured, predicted in checks:
+        mean, spread = torch.stack(measured).mean(dim=0), torch.stack(measured).std(dim=0) / seeds**0.5
+        for value, expected, standard_error in zip(mean.tolist(), predicted, spread.tolist(), strict=True):
+            assert standard_error <= 0.15 * expected + 1e-4  # or the next line would say nothing
+            assert value == pytest.approx(expected, abs=max(0.1 * expected, 3 * standard_error, 1e-9))
+
+
+def test_leak_is_what_idle_slots_hear_in_layer_2() -> None:
+    T, n, S, z = 557, 500, 6, 1
+    code, c = codes.progression(T, n, S), circuits.conditional_rotations(T, 2, seed=0)
+    large = balanced.embed(c, 4 * n, S, seed=0, code=code)
+    active = torch.arange(T)[:, None]
+    a = circuits.conditional_inputs(circuits.sphere(T, z, 2, seed=0) / math.sqrt(2))
+    W, b = large.dense()[1]
+    pre = large.layers[0](large.encode(active, a)) @ W[:n].T
+    idle = torch.ones(T, n, dtype=torch.bool).scatter_(1, large.slots[1], False)
+    heard = pre[idle] / 2  # block 0 is 2α before its bias
+    assert heard.std().item() == pytest.approx(theory.leak(T, n, S, z), rel=0.08)
+    assert (b[:n] == -0.5).all()

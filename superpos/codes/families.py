@@ -113,6 +113,7 @@ def max_circuits(name: str, n: int, S: int) -> int:
 def smallest(name: str, T: int, S: int) -> int:
     """The smallest number n of slots on which a code of that name holds T circuits."""
     check_count("T", T)
+    check_count("S", S)
     high = S
     while max_circuits(name, high, S) < T:
         high *= 2

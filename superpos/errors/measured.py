@@ -89,6 +89,7 @@ def rotations(
     Raises:
         ValueError: if the circuits are not 4 wide, the network does not carry them, or the batch does not fit them.
     """
+    check_pair(network, circuits)
     if circuits.d != 4:
         raise ValueError(f"circuits has d = {circuits.d}; conditional rotations have d = 4: (1.5α, 0.5α, x + α)")
     observables = [lambda a: conditional_state(a)[0][..., None], lambda a: conditional_state(a)[1]]

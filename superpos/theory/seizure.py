@@ -6,9 +6,9 @@ rotated vectors of the circuits on it,
     y = Σ_c 𝒲_rc α(c),   ξ = Σ_{t∋r} R_t x̂_t,   α(r) = min(1, max(0, 2y − ½)),   x(r) = ReLU(2y − 1 + ξ) − α(r),
 
 where α̂_t, x̂_t are the means of α, x over the S slots of t. A slot that no active circuit uses is *idle*; it should hold
-0, and does so while y ≤ ¼ and 2y + |ξ| < 1. What is followed from layer to layer is the distribution of (α, x) on idle
-slots, in five moments, and a sample of active circuits. Nothing is fitted, and no network is built: only the code's
-uses of its slots go in.
+0, and does so while y ≤ ¼ and 2y + |ξ| < 1. What is followed from layer to layer are samples of n slots, held by some
+circuits, active and inactive, of S slots each; what a slot hears of other circuits is drawn from the distribution that
+its sample has in the layer before. Nothing is fitted, and no network is built: only the code's uses of its slots go in.
 """
 
 import math
@@ -23,7 +23,7 @@ from superpos.codes import Code
 from superpos.sampling import generator
 from superpos.theory.overlap import Linear, point
 
-_SLOTS, _CIRCUITS = 10000, 4000  # drawn for a mean over idle slots of one kind, and over active circuits
+_SLOTS, _ACTIVE = 60000, 4000  # slots and active circuits in all samples together
 
 
 def leak(T: int, n: int, S: int, z: int) -> float:
@@ -54,16 +54,16 @@ class Rotations:
 def rotations(code: Code, z: int, L: int, *, seed: int = 0) -> list[Rotations]:
     """Predict L layers of the balanced construction of conditional rotations, idle slots included.
 
-    In layer 2 and later, a slot with a circuits on it hears K of the slots of active circuits, of each of them as many
-    as are linked: each of the a circuits shares a slot with an active one with probability ρ*S², and one slot is heard
-    once. Of the idle slots it hears a normal sum, with
+    In layer 2 and later, a slot with a circuits on it hears
 
-        mean Σ_c E𝒲 Eα,
-        variance Σ_c E𝒲² var α + (1/S+χ)² [(Eα)² var(links) + a S(S−1)(1−p)² cov(α, α')],
+    - of each active circuit K of its S slots: each of the a circuits shares a slot with it with probability
+      π = Σ_s (c_s − 1)/(T−1), c_s the uses of its slots, and one slot is heard once. y gets (1/S+χ) K − χ S;
+    - of the idle slots a normal sum, with mean Σ_c E𝒲 Eα and variance
+      Σ_c E𝒲² var α + (1/S+χ)² [(Eα)² var(links) + a S(S−1)(1−p)² cov(α, α')], α and α' on two slots of one circuit;
+    - turned points of mean square K|x̂_t|²/S² + a E|x̂_u|², x̂_u what an inactive circuit reads of its idle slots;
+    - the circuit's own α̂, x̂, which all its S slots hear.
 
-    α and α' on two slots of one circuit, which read that circuit's own α̂_t both. Active circuits hear the same on their
-    slots, beside their own y = 1. E|x̂_u|² of an inactive circuit, which sets ξ, is zρ* E|x̂_t|² plus what stands on its
-    idle slots. Chapter 10.
+    Two circuits share a given slot with probability (a−1)/(T−1), and never two. Chapter 10.
 
     Args:
         code: of the circuits; only how often its slots are used is looked at.
@@ -96,14 +96,20 @@ def first_excess(errors: list[float], T: int, z: int, rho: float, *, factor: flo
 
 
 class _Field:
-    """What `rotations` follows from layer to layer.
+    """What `rotations` follows from layer to layer, in G samples of C inactive and P active circuits each.
+
+    The P active circuits of a sample hear what z active circuits would; they are more for a better mean.
 
     Attributes:
         uses, count: how many circuits sit on a slot, its distinct values a, and how many slots have each.
         chosen: the distribution of a over the slots of circuits, which lie on much used slots more often.
-        mean, square, norm: Eα, Eα², E|x|² on idle slots, for each a.
-        alike: E αα' and E x·x' on two idle slots of one circuit.
-        alpha, x, truth: α̂_t, x̂_t and the true x_t of a sample of active circuits.
+        mean, square: Eα, Eα² on idle slots, for each a, over all samples.
+        share, share_square, share_norm: a sample's own mean of α, α², |x|² over idle slots, divided by that over all.
+        alike: E αα' on two idle slots of one circuit.
+        norm: E|x̂_u|² of an inactive circuit's idle slots.
+        truth, alpha, x: true x_t, α̂_t and x̂_t of active circuits.
+        met: with which active circuits each inactive one shared a slot in the last layer.
+        idle_alpha, idle_x: what inactive ones read: α̂_u of idle slots alone, x̂_u of all.
     """
 
     def __init__(self, code: Code, z: int, seed: int) -> None:
@@ -113,122 +119,147 @@ class _Field:
         values, count = code.uses.unique(return_counts=True)
         self.uses, self.count = values.double(), count.double()
         self.chosen = self.uses * self.count / (self.T * self.S)
+        self.idle_count = self.count * (1 - z * self.uses / self.T)
         self.chi = self._chi()
         self.link = 1 / self.S + self.chi  # what a linked slot weighs more than one that is not
-        self.mean, self.square, self.norm = (torch.zeros(len(values), dtype=torch.float64) for _ in range(3))
-        self.alike = 0.0, 0.0
-        self.angle = 2 * math.pi * self._uniform(_CIRCUITS)
-        self.truth = self._direction(_CIRCUITS)
+        self.links, self.kind = self._chain()
+        self.G = max(_SLOTS // self.n, 16)
+        self.P, self.C = max(_ACTIVE // self.G, z), max(self.n // self.S, 1)
+        self.turn, self.idle_turn = (2 * math.pi * self._uniform(self.G, k) for k in (self.P, self.C))
+        self.truth = self._direction(self.G, self.P)
 
     def step(self, l: int) -> Rotations:
         """Go through layer l."""
-        self.truth = _rotated(self.truth, self.angle)
-        a = self.rows[torch.randint(self.T, (_CIRCUITS,), generator=self.generator)]
-        shared = self._binomial(self.z - 1, (a - 1) / max(self.T - 1, 1))  # other active circuits on the same slot
-        idle_on = 0.0
+        self.truth = _rotated(self.truth, self.turn)
+        a, meets = self._places(self.P, self.z - 1)
+        b, met = self._places(self.C, self.z)
         if l == 1:  # layer 0 is exact: only active circuits speak
-            y, xi = 1 + shared, self.truth[:, None] + shared.sqrt()[..., None] * self._direction(*a.shape)
+            shared = meets.sum(dim=-1)
+            xi = self.truth[:, :, None] + shared.sqrt()[..., None] * self._direction(*a.shape)
+            alpha, x = _respond(1 + shared, xi)
+            idle_alpha, idle_x = torch.zeros_like(b), b.new_zeros(*b.shape, 2)
         else:
-            y, _ = self._heard(a - 1, self.z - 1)
-            y = y + (1 + self.S * self.chi) * (self.alpha[:, None] + shared * self.alpha.mean())
-            xi = _rotated(self.x, self.angle)[:, None] + self._noise((a - 1) * self._inactive()[1])
-            xi = xi + (shared * self._size()).sqrt()[..., None] * self._direction(*a.shape)
-            idle_on = self._idle()
-        alpha, x = _respond(y, xi)
-        self.alpha, self.x = alpha.mean(dim=1), x.mean(dim=1)
-        indicator, vector = self._inactive()
+            kinds = self.kind[self._integers(self.T, self.G, self.z)]  # of the active circuits' sets in layer l − 1
+            alpha, x = self._active(a, meets, kinds)
+            idle_alpha, idle_x = self._idle(b, kinds)
+        # A slot that an active circuit has too is not idle: it holds what one of that circuit's slots holds.
+        idle = (met.sum(dim=-1) == 0).double()
+        sample, slot = torch.arange(self.G)[:, None, None], torch.arange(self.S)
+        like = sample, self._integers(self.P, *b.shape), slot
+        self.alpha, self.x, self.met = alpha.mean(dim=2), x.mean(dim=2), met.sum(dim=2)
+        self.idle_alpha = (idle * idle_alpha).mean(dim=2)
+        self.idle_x = torch.where(idle[..., None] > 0, idle_x, x[like]).mean(dim=2)
+        self._summarise(b, idle, idle * idle_alpha, idle[..., None] * idle_x)
+        heard = torch.where(idle > 0, idle_alpha, alpha[like]).mean(dim=2)
+        on = self.idle_count @ self._by_uses(b, idle, (idle_alpha > 0).double()) / self.idle_count.sum()
         return Rotations(
-            indicator=Linear((self.alpha - 1).square().mean().item(), indicator),
-            point=Linear((self.x - self.truth).square().sum(dim=-1).mean().item(), vector),
-            idle_on=idle_on,
+            indicator=Linear((self.alpha - 1).square().mean().item(), heard.square().mean().item()),
+            point=Linear(_square(self.x - self.truth).mean().item(), _square(self.idle_x).mean().item()),
+            idle_on=on.item(),
         )
 
-    def _idle(self) -> float:
-        """Go through the layer on idle slots; the share of them that is on."""
-        share, noise = self._on_idle()
-        # One slot, for each number a of circuits on it.
-        a = self.uses[:, None].expand(-1, _SLOTS)
-        y, K = self._heard(a, self.z)
-        alpha, x = _respond(y, self._noise(K * self._size() / self.S**2 + a * noise))
-        # Two slots of one inactive circuit: what that circuit reads itself stands on both.
-        touched = (self._uniform(_SLOTS) < self.z * self.rho * self.S**2).double()
-        mean = (self.chosen * self.mean).sum()
-        own = touched * self.alpha.mean() / self.S + mean + (share - mean**2).clamp_min(0).sqrt() * self._normal(_SLOTS)
-        turned = self._noise(touched * self._size() / self.S**2 + noise)
-        a = self.uses[torch.multinomial(self.chosen, 2 * _SLOTS, True, generator=self.generator)].view(_SLOTS, 2) - 1
-        y, K = self._heard(a, self.z)
-        y = y + (1 + self.S * self.chi) * own[:, None]
-        pair = _respond(y, turned[:, None] + self._noise(K * self._size() / self.S**2 + a * noise))
-        self.mean, self.square, self.norm = alpha.mean(dim=1), alpha.square().mean(dim=1), x.square().sum(-1).mean(1)
-        self.alike = pair[0].prod(dim=1).mean().item(), pair[1].prod(dim=1).sum(dim=-1).mean().item()
-        idle = self._idle_count()
-        return (idle @ (alpha > 0).double().mean(dim=1) / idle.sum()).item()
+    def _active(self, a: Tensor, meets: Tensor, kinds: Tensor) -> tuple[Tensor, Tensor]:
+        """(α, x) on the slots of active circuits, with a circuits on each, of which `meets` are active too."""
+        shared = meets.sum(dim=-1)
+        others = (a - 1 - shared).clamp_min(0)
+        start = torch.zeros(self.G, self.P, self.z - 1)
+        K = (self._linked_slots(others, start, kinds[:, 1:]) * (1 - meets)).sum(dim=-1)
+        speaking, size = (q.mean(dim=1)[:, None, None] for q in (self.alpha, _square(self.x)))
+        y = self._heard(others, K) + (1 + self.S * self.chi) * (self.alpha[..., None] + shared * speaking)
+        xi = self._noise(others * (self.z * self.rho * size + self.norm * self.share_norm))
+        xi = xi + (shared * size).sqrt()[..., None] * self._direction(*a.shape)
+        return _respond(y, xi + _rotated(self.x, self.turn)[:, :, None])
 
-    def _heard(self, a: Float[Tensor, "*s"], z: int) -> tuple[Float[Tensor, "*s"], Float[Tensor, "*s"]]:
-        """What a slot hears through a inactive circuits: y, and how many slots of z active circuits are in it.
+    def _idle(self, b: Tensor, kinds: Tensor) -> tuple[Tensor, Tensor]:
+        """(α, x) on the slots of inactive circuits, with b circuits on each, as if all of them were idle."""
+        K = self._linked_slots(b - 1, self.met, kinds).sum(dim=-1)
+        y = self._heard(b - 1, K) + (1 + self.S * self.chi) * self.idle_alpha[..., None]
+        new = (K - self.met.sum(dim=-1, keepdim=True)).clamp_min(0)  # the rest is in what the circuit reads itself
+        size = _square(self.x).mean(dim=1)[:, None, None]
+        xi = self._noise(new * size / self.S**2 + (b - 1) * self.norm * self.share_norm)
+        return _respond(y, xi + _rotated(self.idle_x, self.idle_turn)[:, :, None])
 
-        All z circuits that are active, these and a slot's own, stand in the balance −χ.
-        """
+    def _heard(self, a: Float[Tensor, "G N S"], K: Float[Tensor, "G N S"]) -> Float[Tensor, "G N S"]:
+        """y that a slot hears through a inactive circuits, of K slots of active circuits and of all idle slots."""
         every = torch.arange(self.uses.max() + 1, dtype=torch.float64)[:, None]
-        p, idle = self._linked(every), self._idle_count()
+        p, idle = self._linked(every), self.idle_count
         expected = (idle * (p * self.link - self.chi) * self.mean).sum(dim=1)
         weight = self.link * (self.link - 2 * self.chi) * p + self.chi**2  # E𝒲²
         mean = (self.chosen * self.mean).sum()
         twice = (every[:, 0] * self.S - (p * self.count).sum(dim=1)).clamp_min(0)  # links that the cap takes away
         together = every[:, 0] * self.S * (self.S - 1) * ((1 - p).square() * self.chosen).sum(dim=1)
         variance = (idle * weight * (self.square - self.mean**2)).sum(dim=1)
-        variance = variance + self.link**2 * (mean**2 * twice + together * (self.alike[0] - mean**2))
-        K, kind = self._touched(a, z), a.long()
-        from_active = (self.link * K - self.chi * self.z * self.S) * self.alpha.mean()
-        noise = variance.clamp_min(0).sqrt()[kind] * self._normal(*a.shape)
-        return from_active + expected[kind] + noise, K
+        variance = variance + self.link**2 * (mean**2 * twice + together * (self.alike - mean**2))
+        kind = a.long()
+        from_active = (self.link * K - self.chi * self.z * self.S) * self.alpha.mean(dim=1)[:, None, None]
+        noise = (variance.clamp_min(0)[kind] * self.share_square).sqrt() * self._normal(*a.shape)
+        return from_active + expected[kind] * self.share + noise
 
-    def _touched(self, a: Float[Tensor, "*s"], z: int) -> Float[Tensor, "*s"]:
-        """How many of the S slots of each of z active circuits are linked by a inactive ones, each counted once.
+    def _summarise(self, b: Tensor, idle: Tensor, alpha: Tensor, x: Tensor) -> None:
+        """The moments of idle slots, from samples that are 0 elsewhere."""
+        self.mean, self.square = (self._by_uses(b, idle, q) for q in (alpha, alpha.square()))
+        slots = idle.sum(dim=-1)
+        twos = alpha.sum(dim=-1).square() - alpha.square().sum(dim=-1)
+        self.alike = (twos.sum() / (slots.square() - slots).sum().clamp_min(1)).item()
+        self.norm = _square(x.mean(dim=2)).mean().item()
+        own = (q.sum(dim=(1, 2)) / slots.sum(dim=1).clamp_min(1) for q in (alpha, alpha.square(), _square(x)))
+        shares = (q / q.mean().clamp_min(1e-300) for q in own)
+        self.share, self.share_square, self.share_norm = (q[:, None, None] for q in shares)
+
+    def _by_uses(self, b: Tensor, idle: Tensor, q: Tensor) -> Float[Tensor, " kinds"]:
+        """Mean of q over idle slots, for each number of circuits on a slot."""
+        kind = torch.searchsorted(self.uses, b).flatten()
+        total, slots = (torch.zeros_like(self.uses).index_add_(0, kind, v.flatten()) for v in (q * idle, idle))
+        return total / slots.clamp_min(1)
+
+    def _places(self, circuits: int, z: int) -> tuple[Float[Tensor, "G N S"], Float[Tensor, "G N S z"]]:
+        """Uses of the slots of circuits in every sample; which of the slots they share with each of z active ones."""
+        a = self.rows[self._integers(self.T, self.G, circuits)]
+        edge = ((a - 1) / max(self.T - 1, 1)).cumsum(dim=2)[..., None]
+        below = torch.nn.functional.pad(edge[:, :, :-1], (0, 0, 1, 0))
+        u = self._uniform(self.G, circuits, 1, z)
+        return a, ((below <= u) & (u < edge)).double()
+
+    def _linked_slots(
+        self, a: Float[Tensor, "G N S"], start: Float[Tensor, "G N z"], kinds: Tensor
+    ) -> Float[Tensor, "G N S z"]:
+        """Of each of z active circuits, how many slots a circuits link, where `start` of them are linked already."""
+        found = [a.new_zeros(a.shape)[..., None][..., :0]]
+        for t in range(start.shape[2]):
+            below = self.links[a.long(), start[:, :, t : t + 1].long(), kinds[:, None, t : t + 1]]
+            found.append((self._uniform(*a.shape, 1) > below).sum(dim=-1, keepdim=True).double())
+        return torch.cat(found, dim=-1)
+
+    def _chain(self) -> tuple[Float[Tensor, "a start kinds k"], Float[Tensor, " T"]]:
+        """Distribution functions of the number k of linked slots, and of which kind each circuit of the code is.
 
         With k of the S slots of one active circuit linked, one more circuit links a new one with probability
-        ρ*S² (1 − k/S): a chain of a steps gives the distribution of k, of z circuits its z-fold convolution.
+        π (1 − k/S): a chain of a steps, from k = 0 or k = 1.
         """
-        if z == 0:
-            return torch.zeros_like(a)
+        total, kind = (self.rows - 1).sum(dim=1).unique(return_inverse=True)
         k = torch.arange(self.S + 1, dtype=torch.float64)
-        new = self.rho * self.S**2 * (1 - k / self.S)
-        one, every = (k == 0).double(), []
-        for _ in range(int(self.uses.max()) + 1):
-            total = one
-            for _ in range(z - 1):
-                total = torch.nn.functional.conv1d(total[None, None], one.flip(0)[None, None], padding=self.S)[0, 0]
-            every.append(total.cumsum(0))
-            one = one * (1 - new) + torch.cat([one.new_zeros(1), (one * new)[:-1]])
-        return (self._uniform(*a.shape)[..., None] > torch.stack(every)[a.long()]).sum(dim=-1).double()
+        free = total[:, None] * (1 - k / self.S).clamp_min(0)  # circuits that would link a new slot
+        state = torch.eye(self.S + 1, dtype=torch.float64)[:2, None].repeat(1, len(total), 1)
+        every = []
+        for drawn in range(int(self.uses.max()) + 1):
+            every.append(state.cumsum(dim=-1))
+            new = (free / max(self.T - 1 - drawn, 1)).clamp_max(1)
+            moved = torch.nn.functional.pad((state * new)[..., :-1], (1, 0))
+            state = state * (1 - new) + moved
+        return torch.stack(every), kind
 
     def _linked(self, a: Float[Tensor, "*s"]) -> Float[Tensor, "*s kinds"]:
         """Probability that one of a circuits has a given slot of the layer before, by the uses of that slot."""
-        return 1 - (1 - self.uses / self.T) ** a
+        log = torch.lgamma
+        none = log(self.T - self.uses + 1) + log(self.T - a + 1) - log((self.T - self.uses - a).clamp_min(0) + 1)
+        none = (none - log(torch.tensor(self.T + 1.0, dtype=torch.float64))).exp()
+        return 1 - torch.where(self.uses + a > self.T, 0.0, none)
 
     def _chi(self) -> float:
         """χ as `superpos.balanced.balance` finds it, in the mean over permutations."""
         every = self.uses * self.count
         pairs, own = (every @ self._linked(self.uses[:, None]) @ every).item(), self.T * self.S**2
         return (pairs - own) / (self.S * max(self.T * own - pairs, 1.0))
-
-    def _idle_count(self) -> Float[Tensor, " kinds"]:
-        return self.count * (1 - self.z * self.uses / self.T)
-
-    def _on_idle(self) -> tuple[Tensor, Tensor]:
-        """E α̂_u² and E|x̂_u|² of an inactive circuit, from its idle slots alone."""
-        one = (self.chosen * self.square).sum(), (self.chosen * self.norm).sum()
-        alpha, x = ((first + (self.S - 1) * two) / self.S for first, two in zip(one, self.alike, strict=True))
-        return alpha, x.clamp_min(0)
-
-    def _inactive(self) -> tuple[float, float]:
-        """E α̂_u² and E|x̂_u|² of an inactive circuit: where it shares a slot with an active one, and from idle slots."""
-        alpha, x = self._on_idle()
-        overlap = self.z * self.rho
-        return (overlap * self.alpha.square().mean() + alpha).item(), (overlap * self._size() + x).item()
-
-    def _size(self) -> Tensor:
-        return self.x.square().sum(dim=-1).mean()
 
     def _noise(self, square: Float[Tensor, "*s"]) -> Float[Tensor, "*s 2"]:
         """Normal vectors of that mean square."""
@@ -238,9 +269,8 @@ class _Field:
         angle = 2 * math.pi * self._uniform(*shape)
         return torch.stack([angle.cos(), angle.sin()], dim=-1)
 
-    def _binomial(self, n: float | Tensor, p: Tensor) -> Tensor:
-        n = torch.as_tensor(n, dtype=p.dtype).expand_as(p).contiguous()
-        return torch.binomial(n, p.contiguous(), generator=self.generator)
+    def _integers(self, below: int, *shape: int) -> Tensor:
+        return torch.randint(below, shape, generator=self.generator)
 
     def _uniform(self, *shape: int) -> Tensor:
         return torch.rand(shape, generator=self.generator, dtype=torch.float64)
@@ -249,12 +279,17 @@ class _Field:
         return torch.randn(shape, generator=self.generator, dtype=torch.float64)
 
 
+def _square(x: Float[Tensor, "*s 2"]) -> Float[Tensor, "*s"]:
+    """|x|²."""
+    return x.square().sum(dim=-1)
+
+
 def _respond(y: Float[Tensor, "*s"], xi: Float[Tensor, "*s 2"]) -> tuple[Float[Tensor, "*s"], Float[Tensor, "*s 2"]]:
     """(α, x) of a slot that hears y and ξ."""
     alpha = (2 * y - 0.5).clamp(0, 1)
     return alpha, ((2 * y - 1)[..., None] + xi).relu() - alpha[..., None]
 
 
-def _rotated(x: Float[Tensor, "s 2"], angle: Float[Tensor, " s"]) -> Float[Tensor, "s 2"]:
+def _rotated(x: Float[Tensor, "*s 2"], angle: Float[Tensor, "*s"]) -> Float[Tensor, "*s 2"]:
     c, s = angle.cos(), angle.sin()
-    return torch.stack([c * x[:, 0] - s * x[:, 1], s * x[:, 0] + c * x[:, 1]], dim=-1)
+    return torch.stack([c * x[..., 0] - s * x[..., 1], s * x[..., 0] + c * x[..., 1]], dim=-1)
