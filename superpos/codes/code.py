@@ -59,6 +59,8 @@ class Code:
 
         Where no two circuits share more than one slot, ρ* = Σ_i c_i(c_i − 1)/(T(T−1)S²).
         """
-        squares = torch.arange(self.S + 1).square()
-        pairs = self.T * (self.T - 1) // 2
-        return float((self.overlaps * squares).sum()) / (max(pairs, 1) * self.S**2)
+        # Σ_{t,u}⟨e_t|e_u⟩² = ‖Σ_t |e_t⟩⟨e_t|‖²: how many circuits have both of two slots, squared and added up.
+        both = (self.slots[:, :, None] * self.n + self.slots[:, None, :]).flatten()
+        together = torch.unique(both, return_counts=True)[1]
+        pairs = max(self.T * (self.T - 1), 1)
+        return (together.square().sum().item() - self.T * self.S**2) / (pairs * self.S**2)

@@ -19,7 +19,7 @@ def progression(T: int, n: int, S: int) -> Code:
 
     For a step st and every shift below it: {i, i+st, …, i+(S−1)st}, then the S terms that follow. The steps are those
     of `_steps`: of two of them one divides the other at least S times over, or their common multiple is at least S
-    times each, so that two circuits share at most one slot. Slots in the middle are used more often. Chapter 9.
+    times each, so that two circuits share at most one slot. The first slots are used most, the last least. Chapter 9.
 
     Raises:
         ValueError: if the code holds fewer than T circuits; the message says how many, and how many slots would do.
