@@ -8,8 +8,9 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -96,33 +97,41 @@ def many_rotations() -> list[dict]:
     return rows
 
 
-def spread_settings() -> list[tuple[RotationSetting, int | None]]:
-    """Random settings and their predicted onset: the first five for each layer 2 … 12 and for never."""
-    g, chosen = generator(0, "seizure settings"), []
-    wanted: dict[int | None, int] = {layer: 5 for layer in (*range(2, 13), None)}
+def drawn_settings() -> Iterator[RotationSetting]:
+    """Random settings, all different, for the onset of the seizure."""
+    g, seen = generator(0, "seizure settings"), set()
     sizes = ((150, 200, 250, 300, 400, 500), (4, 5, 6, 8), (1, 2, 3))
-    for _ in range(600):
+    while True:
         n, S, z = (options[int(torch.randint(len(options), (1,), generator=g))] for options in sizes)
         load = 2 ** (4 * torch.rand(1, generator=g).item() - 2)  # circuits per slot, 1/4 … 4
         T = min(round(load * n), codes.max_circuits("progression", n, S), 2000)
-        onset = theory.onset(codes.progression(T, n, S), z, 12)
-        s = RotationSetting(4 * n, T, S, z)
-        if wanted.get(onset, 0) and all(s != other for other, _ in chosen):
-            wanted[onset] -= 1
-            chosen.append((s, onset))
-            print(chosen[-1], flush=True)
-        if not any(wanted.values()):
-            break
+        if (s := RotationSetting(4 * n, T, S, z)) not in seen:
+            seen.add(s)
+            yield s
+
+
+def spread_settings() -> list[RotationSetting]:
+    """Of 600 drawn settings the first five for each predicted onset, 2 … 12 or never."""
+    left: dict[int | None, int] = {layer: 5 for layer in (*range(2, 13), None)}
+    chosen = []
+    for s in islice(drawn_settings(), 600):
+        onset = theory.onset(codes.progression(s.T, s.D // 4, s.S), s.z, 12)
+        if left.get(onset, 0):
+            left[onset] -= 1
+            chosen.append(s)
+            print(onset, s, flush=True)
     return chosen
 
 
 def seizure() -> list[dict]:
-    """Twelve layers in settings spread over the predicted onset: the measured error, and both onsets."""
+    """Twelve layers, predicted and measured: the first sixty drawn settings, and some spread over the onset."""
     rows = []
-    for s, onset in spread_settings():
-        predicted = [p.point.active for p in theory.rotations(codes.progression(s.T, s.D // 4, s.S), s.z, 12)]
-        measured = [rotations(s, seed, L=12, batch=600)["point active"] for seed in range(5)]
-        rows.append({**asdict(s), "onset": onset, "predicted": predicted, "measured": measured})
+    for name, settings in (("drawn", list(islice(drawn_settings(), 60))), ("spread", spread_settings())):
+        for s in settings:
+            predicted = [p.point.active for p in theory.rotations(codes.progression(s.T, s.D // 4, s.S), s.z, 12)]
+            measured = [rotations(s, seed, L=12, batch=600)["point active"] for seed in range(5)]
+            rows.append({**asdict(s), "set": name, "predicted": predicted, "measured": measured})
+            print(len(rows), flush=True)
     return rows
 
 

@@ -56,7 +56,7 @@ def embed(
         check_number("chi", chi)
     circuits, unit = assumptions.with_common_bias(circuits)
     assumptions.check_robust(circuits)
-    slots = blocks.place(circuits.T, circuits.d, circuits.L, D, S, seed=seed, code=code)
+    slots = blocks.place(circuits.T, circuits.d, circuits.L, D, S, seed=seed, code=code).to(circuits.stack.device)
     n = D // circuits.d
     weights = []
     for l in range(1, circuits.L):
@@ -65,7 +65,7 @@ def embed(
             weights.append(blocks.superpose(w / S, to, source, n))
             continue
         mean = w.mean(dim=0)
-        own, linked = ((w - mean) / S, mean / S) if cap else (w / S, torch.zeros_like(mean))
+        own, linked = ((w - mean) / S, mean / S) if cap else (w / S, None)
         background = -(balance(to, source, n, cap=cap) if chi is None else chi) * mean
         weights.append(blocks.superpose(own, to, source, n, linked=linked, unlinked=background))
     return blocks.network(circuits, weights, slots, n, unit=unit, ideal=ideal)

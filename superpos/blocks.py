@@ -14,7 +14,7 @@ from superpos.codes import Code
 from superpos.network import Layer, Network
 from superpos.sampling import generator
 
-_NUMBERS = 1 << 19  # of the weights made at once: they stay in the processor's cache until they are in order
+_NUMBERS = 1 << 21  # of the weights made at once: few enough to stay near the processor until they are in order
 
 
 class BlockLayer(Layer):
@@ -167,6 +167,7 @@ def superpose(
     T, S, d = len(w), to.shape[1], w.shape[1]
     W, numbers = w.new_empty(d, n, d, n), d * d
     flat = w.reshape(T, numbers)
+    base = torch.zeros_like(unlinked) if linked is None and unlinked is not None else linked
     order = to.flatten().argsort()
     rows, circuit = to.flatten()[order], order // S
     slab = max(1, _NUMBERS // (n * numbers))
@@ -176,8 +177,8 @@ def superpose(
         part, t = pairs[: min(slab, n - start) * n], circuit[low:high]
         part.copy_(part.new_zeros(1, numbers) if unlinked is None else unlinked.reshape(1, numbers))
         pair = ((rows[low:high] - start)[:, None] * n + source[t]).flatten()
-        if linked is not None:
-            part.index_copy_(0, pair, linked.reshape(1, numbers).expand(len(pair), -1))
+        if base is not None:
+            part.index_copy_(0, pair, base.reshape(1, numbers).expand(len(pair), -1))
         part.index_add_(0, pair, flat[t].repeat_interleave(S, dim=0))
         W[:, start : start + slab].copy_(part.view(-1, n, d, d).permute(2, 0, 3, 1))
     return W.view(d * n, d * n)

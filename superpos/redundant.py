@@ -34,7 +34,7 @@ def embed(
     assumptions.check_no_bias(circuits)
     assumptions.check_uncorrelated(circuits)
     assumptions.check_robust(circuits)
-    slots = blocks.place(circuits.T, circuits.d, circuits.L, D, S, seed=seed, code=code)
+    slots = blocks.place(circuits.T, circuits.d, circuits.L, D, S, seed=seed, code=code).to(circuits.stack.device)
     w, n = circuits.weights, D // circuits.d
     weights = [blocks.superpose(w[l] / S, slots[l], slots[l - 1], n) for l in range(1, circuits.L)]
     return blocks.network(circuits, weights, slots, n, ideal=ideal)

@@ -272,3 +272,18 @@ def test_prime_powers() -> None:
     for q in range(300):
         assert prime_power(q) == expected.get(q)
         assert largest_prime_power(q) == max((p for p in expected if p <= q), default=0)
+
+
+@pytest.mark.parametrize(
+    ("slots", "n", "message"),
+    [
+        (torch.tensor([[0, 1], [1, 9]]), 5, r"circuit 1 \[1, 9\]; slots lie in 0 … n − 1 = 4"),
+        (torch.tensor([[0, 1], [3, 3]]), 5, r"circuit 1 \[3, 3\]; a circuit's slots are distinct"),
+        (torch.tensor([[0, 1]], dtype=torch.int32), 5, "int64"),
+        (torch.zeros(0, 2, dtype=torch.int64), 5, "T ≥ 1"),
+        (torch.tensor([[0, 1]]), 0, "n is 0"),
+    ],
+)
+def test_a_code_of_ones_own_is_checked(slots: torch.Tensor, n: int, message: str, unhooked: None) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        codes.Code(slots, n)

@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from superpos.checks import check_count
+
 
 @dataclass(frozen=True, eq=False)
 class Code:
@@ -15,10 +17,31 @@ class Code:
     Attributes:
         slots: the slots of each circuit, distinct within a row.
         n: number of slots there are.
+
+    Raises:
+        TypeError, ValueError: if slots is not int64 (T, S), of slots in 0 … n − 1 that are distinct within a row.
     """
 
     slots: Int64[Tensor, "T S"]
     n: int
+
+    def __post_init__(self) -> None:
+        check_count("n", self.n)
+        if not isinstance(self.slots, Tensor) or self.slots.dtype != torch.int64 or self.slots.dim() != 2:
+            kind = f"{tuple(self.slots.shape)} of {self.slots.dtype}" if isinstance(self.slots, Tensor) else "no tensor"
+            raise TypeError(f"slots is {kind}; it must be a torch.Tensor of int64 (T, S)")
+        if 0 in self.slots.shape:
+            raise ValueError(f"slots has shape {tuple(self.slots.shape)}; it must be (T, S) with T ≥ 1 and S ≥ 1")
+        outside = (self.slots < 0) | (self.slots >= self.n)
+        ordered = self.slots.sort(dim=1).values
+        twice = ordered[:, 1:] == ordered[:, :-1]
+        for wrong, why in (
+            (outside, f"slots lie in 0 … n − 1 = {self.n - 1}"),
+            (twice, "a circuit's slots are distinct"),
+        ):
+            if wrong.any():
+                t = int(wrong.any(dim=1).nonzero()[0])
+                raise ValueError(f"slots gives circuit {t} {self.slots[t].tolist()}; {why}")
 
     @property
     def T(self) -> int:

@@ -15,7 +15,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from superpos.checks import check_count
@@ -230,7 +230,7 @@ class _Field:
             found.append((self._uniform(*a.shape, 1) > below).sum(dim=-1, keepdim=True).double())
         return torch.cat(found, dim=-1)
 
-    def _chain(self) -> tuple[Float[Tensor, "a start kinds k"], Float[Tensor, " T"]]:
+    def _chain(self) -> tuple[Float[Tensor, "a start kinds k"], Int64[Tensor, " T"]]:
         """Distribution functions of the number k of linked slots, and of which kind each circuit of the code is.
 
         With k of the S slots of one active circuit linked, one more circuit links a new one with probability
@@ -248,7 +248,7 @@ class _Field:
             state = state * (1 - new) + moved
         return torch.stack(every), kind
 
-    def _linked(self, a: Float[Tensor, "*s"]) -> Float[Tensor, "*s kinds"]:
+    def _linked(self, a: Float[Tensor, "a 1"]) -> Float[Tensor, "a kinds"]:
         """Probability that one of a circuits has a given slot of the layer before, by the uses of that slot."""
         log = torch.lgamma
         none = log(self.T - self.uses + 1) + log(self.T - a + 1) - log((self.T - self.uses - a).clamp_min(0) + 1)
