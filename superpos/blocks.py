@@ -14,7 +14,7 @@ from superpos.codes import Code
 from superpos.network import Layer, Network
 from superpos.sampling import generator
 
-_NUMBERS = 1 << 21  # of the weights made at once: few enough to stay near the processor until they are in order
+_NUMBERS = 1 << 20  # of the weights made at once: few enough to stay near the processor until they are in order
 
 
 class BlockLayer(Layer):
