@@ -246,6 +246,8 @@ def _draw(ax: Axes, series: Sequence[Series], log: str) -> None:
     if "x" in log and len(at) <= 10:  # the values themselves are the better ticks
         ax.set_xticks(at, [f"{value:,.0f}" if value >= 1 else f"{value:.2g}" for value in at], rotation=0)
         ax.set_xticks([], minor=True)
+    elif all(value == round(value) for value in at):
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _points(ax: Axes, i: int, label: str, x: Values, y: Values, error: Values | None) -> None:
