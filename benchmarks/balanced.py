@@ -33,6 +33,9 @@ einsum       the formulas as dense torch.einsum, each e_t a row of zeros and one
              (own): without the code of libraries that is loaded on first use
 batch        32 samples with two active circuits each, all T circuits read out after every layer
 products     the L − 1 matrix products of that batch alone
+
+The published implementation (github.com/LindaLinsefors/Rot-in-Sup), measured once on a machine like this one, takes
+14–29 s for the weights at D = 4000, T = 8000 and 13 s for the batch; at D = 8000, T = 20000 130 s for one layer.
 """
 _PATIENT = 1e12  # multiplications that the einsum of one layer may take, for all layers to be done
 
