@@ -8,7 +8,7 @@ Data flows one way, one module a noun::
 See the book for the mathematics; its notation page lists every symbol used in the docstrings.
 """
 
-from superpos import balanced, circuits, codes, dedicated, errors, network, redundant, residual, sweep, theory
+from superpos import balanced, circuits, codes, dedicated, errors, exact, network, redundant, residual, sweep, theory
 
 __version__ = "0.1.0"
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "codes",
     "dedicated",
     "errors",
+    "exact",
     "network",
     "redundant",
     "residual",

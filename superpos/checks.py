@@ -42,6 +42,14 @@ def check_number(name: str, value: object, *, at_least: float = -math.inf) -> No
         raise ValueError(f"{name} is {value}; it must be finite{bound}")
 
 
+def check_positive(name: str, value: object) -> None:
+    """Refuse anything but a finite number above 0."""
+    check_number(name, value)
+    assert isinstance(value, int | float)
+    if value <= 0:
+        raise ValueError(f"{name} is {value}; it must be positive")
+
+
 def check_tensor(name: str, value: object, shape: dict[str, int | None], *, like: Tensor | None = None) -> None:
     """Refuse anything but a finite floating-point tensor of that shape (None: any size ≥ 1), dtype and device."""
     if not isinstance(value, Tensor):

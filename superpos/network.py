@@ -91,6 +91,11 @@ class Network(nn.Module, ABC):
         """Width of the widest layer, everything counted."""
         return max(layer.width for layer in self._layers())
 
+    @property
+    def L(self) -> int:
+        """Number of circuit layers."""
+        return len(self.layers)
+
     @abstractmethod
     def encode(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]) -> Float[Tensor, "B D"]:
         """The large network's input: linear in the inputs and the on-indicators of the active circuits."""

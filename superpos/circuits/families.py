@@ -40,7 +40,7 @@ def rotations(T: int, L: int, *, seed: int) -> MLPCircuits:
     c, s = _angles(T, seed)
     w = torch.stack([torch.stack([c, -s], dim=-1), torch.stack([s, c], dim=-1)], dim=-2)
     b = 1 - w.sum(dim=-1)
-    return MLPCircuits(w.repeat(L, 1, 1, 1), b.repeat(L, 1, 1))
+    return MLPCircuits(w.repeat(L, 1, 1, 1), b.repeat(L, 1, 1), bound=2.0)
 
 
 def conditional_rotations(T: int, L: int, *, seed: int) -> MLPCircuits:
@@ -58,7 +58,7 @@ def conditional_rotations(T: int, L: int, *, seed: int) -> MLPCircuits:
     rows = [(two, -two, none, none), (two, -two, none, none), (2 - u, u - 2, c, -s), (2 - v, v - 2, s, c)]
     w = torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
     b = torch.tensor([-0.5, -1.5, -1.0, -1.0])
-    return MLPCircuits(w.repeat(L, 1, 1, 1), b.repeat(L, T, 1))
+    return MLPCircuits(w.repeat(L, 1, 1, 1), b.repeat(L, T, 1), bound=2.0)
 
 
 def _angles(T: int, seed: int) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from superpos.checks import check_batch, check_tensor
+from superpos.checks import check_batch, check_positive, check_tensor
 
 C = TypeVar("C", bound="Circuits")
 
@@ -100,6 +100,7 @@ class MLPCircuits(Circuits):
         weights: w, shape (L, T, d, d).
         biases: b, shape (L, T, d).
         last_relu: False leaves the ReLU of layer L out (a linear output).
+        bound: the largest |activation|, inputs included, on inputs as they are meant; None if it is not known.
 
     Raises:
         TypeError, ValueError: for a wrong shape, dtype or device, or a weight that is not finite.
@@ -108,6 +109,7 @@ class MLPCircuits(Circuits):
     weights: Float[Tensor, "L T d d"]
     biases: Float[Tensor, "L T d"]
     last_relu: bool = True
+    bound: float | None = None
 
     def __post_init__(self) -> None:
         check_tensor("weights", self.weights, {"L": None, "T": None, "d": None, "d ": None})
@@ -116,6 +118,8 @@ class MLPCircuits(Circuits):
         check_tensor("biases", self.biases, {"L": L, "T": T, "d": d}, like=self.weights)
         if not isinstance(self.last_relu, bool):
             raise TypeError(f"last_relu is {self.last_relu!r} ({type(self.last_relu).__name__}); it must be a bool")
+        if self.bound is not None:
+            check_positive("bound", self.bound)
 
     @property
     def stack(self) -> Float[Tensor, "L T d d"]:

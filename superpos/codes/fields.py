@@ -1,5 +1,6 @@
-"""Arithmetic in the finite field F_q, q a prime power, by small tables."""
+"""Arithmetic in the finite field F_q, q a prime power, by small tables, and in products of such fields."""
 
+from collections.abc import Callable
 from functools import cached_property, lru_cache
 
 import torch
@@ -21,6 +22,20 @@ def prime_power(q: int) -> tuple[int, int] | None:
 def largest_prime_power(limit: int) -> int:
     """The largest prime power ≤ limit; 0 if there is none."""
     return next((q for q in range(limit, 1, -1) if prime_power(q)), 0)
+
+
+def factors(n: int) -> list[int]:
+    """The prime powers whose product is n, each of another prime; none for n = 1."""
+    found, p = [], 2
+    while n > 1:
+        if p * p > n:
+            p = n
+        q = 1
+        while n % p == 0:
+            n, q = n // p, q * p
+        found += [q] if q > 1 else []
+        p += 1
+    return found
 
 
 class Field:
@@ -60,6 +75,44 @@ class Field:
         logarithm = torch.zeros(self.q, dtype=torch.int64)
         logarithm[powers] = torch.arange(self.q - 1)
         return powers, logarithm
+
+
+class Ring:
+    """A product of fields with n elements 0 … n−1, one field for each prime of n: F_n itself if n is a prime power.
+
+    The digits of an element, in the mixed base of the fields, are its components; sums and products are taken
+    component by component. An element without a component 0 has an inverse.
+    """
+
+    def __init__(self, n: int) -> None:
+        self.n, self.fields = n, [Field(q) for q in factors(n)]
+
+    @property
+    def points(self) -> int:
+        """How many elements there are of which any two differ by an element that has an inverse."""
+        return min((field.q for field in self.fields), default=1)
+
+    def point(self, c: int) -> int:
+        """The element with every component c, c < `points`: the difference of any two has no component 0."""
+        value, place = 0, 1
+        for field in self.fields:
+            value, place = value + c * place, place * field.q
+        return value
+
+    def add(self, x: Int64[Tensor, "*#s"], y: Int64[Tensor, "*#s"]) -> Int64[Tensor, "*#s"]:
+        """x + y."""
+        return self._each(Field.add, x, y)
+
+    def multiply(self, x: Int64[Tensor, "*#s"], y: Int64[Tensor, "*#s"]) -> Int64[Tensor, "*#s"]:
+        """x · y."""
+        return self._each(Field.multiply, x, y)
+
+    def _each(self, operation: Callable[[Field, Tensor, Tensor], Tensor], x: Tensor, y: Tensor) -> Tensor:
+        result, place = torch.zeros_like(x + y), 1
+        for field in self.fields:
+            result += operation(field, x // place % field.q, y // place % field.q) * place
+            place *= field.q
+        return result
 
 
 @lru_cache

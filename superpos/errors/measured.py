@@ -102,7 +102,7 @@ def check_pair(network: Network, circuits: Circuits) -> None:
         raise TypeError(f"network is {type(network).__name__}; it must be a superpos.network.Network")
     if not isinstance(circuits, MLPCircuits | ResidualCircuits):
         raise TypeError(f"circuits is {type(circuits).__name__}; it must be MLPCircuits or ResidualCircuits")
-    carried = {"T": network.T, "d": network.d, "L": len(network.layers)}
+    carried = {"T": network.T, "d": network.d, "L": network.L}
     given = {"T": circuits.T, "d": circuits.d, "L": circuits.L}
     if isinstance(network, ResidualNetwork) and isinstance(circuits, ResidualCircuits):
         carried["m"], given["m"] = network.neurons.shape[2], circuits.m

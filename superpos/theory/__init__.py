@@ -1,4 +1,4 @@
-"""Predictions, one function an equation. Chapters 4 to 10.
+"""Predictions, one function an equation. Chapters 4 to 12.
 
 Symbols as on the notation page. Nothing here looks at a large network: the small circuits, run alone on a batch, and
 the sizes T, D, M, S are all that goes in. r is the mean square noise with which ONE coordinate of a circuit is read.
@@ -8,6 +8,7 @@ usable number of circuits are our own.
 """
 
 from superpos.theory.equations import averaged, gaussian_self_term, interference, read_off, sharing
+from superpos.theory.exact import missing, missing_estimate
 from superpos.theory.neurons import collisions, copies, rectified, sharers
 from superpos.theory.overlap import Linear, indicator, mlps, point
 from superpos.theory.recursion import (
@@ -37,6 +38,8 @@ __all__ = [
     "layer",
     "layers",
     "leak",
+    "missing",
+    "missing_estimate",
     "mlps",
     "onset",
     "point",

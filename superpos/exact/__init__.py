@@ -1,0 +1,6 @@
+"""The exact construction (ours): every active circuit gets a lane of its own. Chapter 11."""
+
+from superpos.exact.network import ExactNetwork, embed
+from superpos.exact.plan import Plan, plan
+
+__all__ = ["ExactNetwork", "Plan", "embed", "plan"]

@@ -1,0 +1,306 @@
+"""The exact network: T circuits, any z of them computed without error. Chapter 11."""
+
+import math
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor, nn
+
+from superpos import codes
+from superpos.checks import check_positive, check_seed
+from superpos.circuits import MLPCircuits
+from superpos.exact.layers import Cell, LaneLayer, sorting
+from superpos.exact.plan import Plan, plan
+from superpos.network import Network, Run
+from superpos.sampling import generator
+
+_SLACK = 1.01  # the gates hold for activations up to the bound and a little more, so that rounding cannot cross it
+
+
+class ExactNetwork(Network):
+    """T MLP circuits in S columns of z lanes of n slots; slot s, r, i, c of A is neuron ((s z + r) n + i)(d+2) + c.
+
+    Attributes:
+        plan: the sizes.
+        bound: the largest |activation| of any circuit, or None.
+        here, there: the slots i and j of each circuit in each column: where its state is after even and odd layers.
+    """
+
+    here: Int64[Tensor, "S T"]
+    there: Int64[Tensor, "S T"]
+
+    def __init__(
+        self,
+        plan: Plan,
+        here: Int64[Tensor, "S T"],
+        there: Int64[Tensor, "S T"],
+        sort: list[LaneLayer],
+        cells: list[Cell],
+        bound: float | None,
+    ) -> None:
+        super().__init__()
+        self.plan, self.T, self.d, self.bound = plan, plan.T, plan.d, bound
+        self.register_buffer("here", here)
+        self.register_buffer("there", there)
+        self.layers = nn.ModuleList([*sort, *cells])
+
+    @property
+    def L(self) -> int:
+        return len(self.cells)
+
+    @property
+    def cells(self) -> list[Cell]:
+        """The layers of the circuits, without those that sort."""
+        return [layer for layer in self.layers if isinstance(layer, Cell)]
+
+    def encode(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]) -> Float[Tensor, "B D"]:
+        """Every circuit puts its state on its slot i of each column, in one lane: Σ_t (a_t + β, 1, n + j_t).
+
+        β makes a negative input positive. For z = 1 there is nothing to sort: the state as it is, a gate of 1 on slot
+        i and one on slot j.
+
+        Raises:
+            ValueError: for z ≥ 2, if no bound is known.
+        """
+        shift = self._shift()
+        check_bound("inputs", inputs, self.bound)
+        S, n, d, sorts = self.plan.S, self.plan.n_g, self.d, self.plan.z > 1
+        A = inputs.new_zeros(len(inputs), S, n, d + 2)
+        sample = torch.arange(len(inputs), device=active.device)[:, None, None]
+        column = torch.arange(S, device=active.device)
+        i, j = (slots[:, active].permute(1, 2, 0) for slots in (self.here, self.there))
+        one = torch.ones((), dtype=A.dtype, device=A.device)
+        entry = torch.cat([inputs + shift, torch.ones_like(inputs[..., :1])], dim=-1)[:, :, None].expand(-1, -1, S, -1)
+        A[..., :-1].index_put_((sample, column, i), entry, accumulate=True)
+        A[..., -1].index_put_((sample, column, i if sorts else j), n + j.to(A) if sorts else one, accumulate=True)
+        return A.flatten(1)
+
+    def read(self, A: Float[Tensor, "B D"], active: Int64[Tensor, "B z"], layer: int) -> Float[Tensor, "B z d"]:
+        """The mean of a circuit's live copies, which are all equal; 0 where it has none.
+
+        A copy is live in a lane that holds one circuit, if that circuit's two gates are on. For layer 0, of an input
+        just encoded, it is live if it is alone on its slot.
+        """
+        S, n, c = self.plan.S, self.plan.n_g, self.d + 2
+        lanes = A.view(len(A), S, -1, n, c).transpose(2, 3)  # batch, column, slot, lane
+        i, j = (slots[:, active].permute(1, 2, 0) for slots in (self.here, self.there))
+        own, other = (i, j) if layer % 2 == 0 else (j, i)
+        sample = torch.arange(len(A), device=A.device)[:, None, None]
+        column = torch.arange(S, device=A.device)
+        mine = lanes[sample, column, own]  # batch, circuit, column, lane, number
+        state, on = mine[..., : self.d], mine[..., self.d] == 1
+        if layer == 0 and self.plan.z > 1:
+            state = state - self._shift()
+            live = on & (mine[..., -1] == (n + j)[..., None])
+        else:
+            alone = (lanes[..., self.d].sum(dim=2) == 1)[:, None]
+            live = on & (lanes[sample, column, other][..., -1] == 1) & alone
+        total = torch.where(live[..., None], state, 0.0).sum(dim=(2, 3))
+        return total / live.sum(dim=(2, 3)).clamp_min(1)[..., None]
+
+    def read_all(self, A: Float[Tensor, "B D"], layer: int) -> Float[Tensor, "B T d"]:
+        return self.read(A, torch.arange(self.T, device=A.device).expand(len(A), -1), layer)
+
+    def forward(self, A: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
+        self._need_bound("forward")
+        for layer in self._layers():
+            A = layer(A)
+            if isinstance(layer, Cell) and layer.relu:
+                lanes = A.view(len(A), *layer.shape)
+                alone = lanes[..., -2].sum(dim=-1) == 1
+                check_bound("an activation", lanes[..., :-2].amax(dim=(3, 4))[alone], self.bound)
+        return A
+
+    def dense(self) -> list[tuple[Tensor, ...]]:
+        self._need_bound("dense")
+        return super().dense()
+
+    def run(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]) -> Run:
+        """Run the active circuits, touching nothing but their own weights in a lane where they are live.
+
+        The same as `encode`, the layers and `read`, at the cost of the circuits alone. More circuits than the network
+        was made for are allowed: `live` says which have a copy, and the others read 0.
+
+        Raises:
+            TypeError, ValueError: for a batch that does not fit, or activations beyond the bound.
+        """
+        self.check(active, inputs)
+        copies = self._copies(active)
+        live = copies.any(dim=2)
+        estimates = [inputs, *self._live_states(active, inputs, copies)]
+        on = []
+        for state in estimates[1:]:
+            neurons = (state > 0).sum(dim=-1) + 2  # of one copy, with its gates
+            on.append((neurons * copies.sum(dim=2)).sum(dim=1).to(inputs.dtype).mean() / self.plan.D)
+        return Run(torch.stack(estimates), torch.stack(on), live)
+
+    def states(
+        self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]
+    ) -> Iterator[tuple[Float[Tensor, "B M"], Float[Tensor, "B D"]]]:
+        """What the layers of the circuits leave, put together from the live copies."""
+        S, z, n = self.plan.S, self.plan.z, self.plan.n_g
+        copies = self._copies(active)
+        i, j = (slots[:, active].permute(1, 2, 0) for slots in (self.here, self.there))
+        sample, circuit, column = copies.nonzero(as_tuple=True)
+        for l, state in enumerate(self._live_states(active, inputs, copies), start=1):
+            A = inputs.new_zeros(len(inputs), S, z, n, self.d + 2)
+            own, other = (x[sample, circuit, column] for x in ((i, j) if l % 2 == 0 else (j, i)))
+            for lane in range(z):
+                holds = self._holds(active, lane)[sample, circuit, column]
+                s, t, k = sample[holds], circuit[holds], column[holds]
+                A[s, k, lane, own[holds], : self.d] = state[s, t]
+                A[s, k, lane, own[holds], self.d] = 1
+                A[s, k, lane, other[holds], self.d + 1] = 1
+            yield A.flatten(1), A.flatten(1)
+
+    def _live_states(
+        self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"], copies: Int64[Tensor, "B z S"]
+    ) -> Iterator[Float[Tensor, "B z d"]]:
+        """The states after each layer, 0 for circuits without a live copy."""
+        check_bound("inputs", inputs, self.bound)
+        column = (copies > 0).int().argmax(dim=2)  # the first with a live copy
+        i, j = self.here[column, active], self.there[column, active]
+        live, state = (copies > 0).any(dim=2)[..., None], inputs
+        for cell in self.cells:
+            pre = (cell.cells[column, i, j] @ state[..., None])[..., 0] + cell.biases[column, i, j]
+            state = torch.where(live, pre.relu() if cell.relu else pre, 0.0)
+            if cell.relu:
+                check_bound("an activation", state, self.bound)
+            yield state
+
+    def _copies(self, active: Int64[Tensor, "B z"]) -> Int64[Tensor, "B z S"]:
+        """How many lanes of each column hold an active circuit alone."""
+        return torch.stack([self._holds(active, lane) for lane in range(self.plan.z)]).sum(dim=0)
+
+    def _holds(self, active: Int64[Tensor, "B z"], lane: int) -> Bool[Tensor, "B z S"]:
+        """Whether the lane of a column holds that circuit, and no other.
+
+        Lanes 0, 2, 4 … take the first slot of those that are left, lanes 1, 3, 5 … the last; the last lane of an odd
+        number takes all that are left.
+        """
+        z, slot = self.plan.z, self.here[:, active].permute(1, 2, 0)
+        same = slot[:, :, None] == slot[:, None, :]  # batch, circuit, other circuit, column
+        first = same.int().argmax(dim=2) == torch.arange(active.shape[1], device=active.device)[:, None]
+        below = ((slot[:, None, :] < slot[:, :, None]) & first[:, None]).sum(dim=2)
+        above = ((slot[:, None, :] > slot[:, :, None]) & first[:, None]).sum(dim=2)
+        taken = lane // 2
+        if lane == z - 1 and z % 2:
+            chosen = (below == taken) & (above == taken)
+        elif lane % 2:
+            chosen = (above == taken) & (below >= taken)
+        else:
+            chosen = (below == taken) & (above >= taken)
+        return chosen & (same.sum(dim=2) == 1)
+
+    def _shift(self) -> float:
+        if self.plan.z == 1:
+            return 0.0
+        return self._need_bound("encode")
+
+    def _need_bound(self, what: str) -> float:
+        if self.bound is None:
+            raise ValueError(
+                f"bound is None; {what} needs the largest |activation| of any circuit: give it to superpos.exact.embed "
+                "as bound=…, e.g. (1.5 * circuits.run(active, inputs).abs().max()).item() of inputs like your own. "
+                "run does not need it"
+            )
+        return self.bound
+
+
+def embed(
+    circuits: MLPCircuits,
+    D: int | None = None,
+    *,
+    z: int = 1,
+    tolerance: float = 0.0,
+    seed: int = 0,
+    bound: float | None = None,
+) -> ExactNetwork:
+    """Embed T MLP circuits so that any z of them are computed exactly, in every layer and at any depth.
+
+    A column of n slots has n² pairs (i, j), and a pair is one circuit: its state is at slot i after even layers and
+    at j after odd ones, and the weights between i and j are its own (`Cell`). One circuit alone is computed exactly.
+    Two in one lane would disturb each other, so the first layers sort (`Split`, `Rest`): the circuit on the first
+    occupied slot gets a lane of its own, that on the last another, and so on, up to z. Circuits that share slot i
+    cannot be told apart; `Staircase` and `OneHot` silence their lane. That is why there are S columns, with pairs as
+    `superpos.codes.columns` gives them.
+
+    **Theorem.** With S = z columns every set of at most z active circuits is computed exactly.
+
+    *Proof.* (1) Two circuits have the same slot i in at most one column (`superpos.codes.columns`). So the z − 1 others
+    spoil at most z − 1 of a circuit's z columns: in one of them it is alone on its slot. (2) In that column at most z
+    slots are occupied. Each `Split` takes the first and the last of them into lanes of their own and each `Rest` what
+    has been taken out of the remainder, without rounding (a number minus itself, and numbers with exact zeros added);
+    after z lanes nothing is left. So the circuit has a lane to itself. (3) In a lane with one circuit its gates are on
+    at i and j and off elsewhere. A slot j' ≠ j hears at most β‖w_u‖ + |b_u| ≤ C of the circuit u whose pair is (i, j'),
+    minus C: it is silent. Slot j hears w_t a_t + b_t, since (i, j) has one owner, and zeros. So the lane holds the
+    circuit's next state at j, and zeros elsewhere; by induction it does so after every layer. (4) A lane in which
+    circuits share the slot has V ≥ 2n and is silenced before the first layer. ∎
+
+    With fewer columns (`tolerance` > 0) some active circuits have no live copy. They are known: their gates are 0.
+
+    Args:
+        circuits: any MLP circuits.
+        D: width at most; None for the narrowest that fits.
+        z: circuits active at once.
+        tolerance: fraction of active circuits that may be left without a live copy.
+        seed: of the order in which circuits get their slots, drawn if the tolerance lets some sets fail.
+        bound: the largest |activation| of any circuit, inputs included; by default the circuits' own, if they know it.
+
+    Raises:
+        TypeError: if circuits is not MLPCircuits.
+        ValueError: if D is too narrow, as `plan`, or bound is not positive.
+
+    Source: our own; for z = 1 it is the ping-pong construction of Gibson. Chapter 11.
+    """
+    if not isinstance(circuits, MLPCircuits):
+        raise TypeError(f"circuits is {type(circuits).__name__}; the exact construction takes MLPCircuits")
+    check_seed("seed", seed)
+    bound = circuits.bound if bound is None else bound
+    if bound is not None:
+        check_positive("bound", bound)
+    sizes = plan(circuits.T, circuits.d, z=z, D=D, tolerance=tolerance)
+    n, device = sizes.n_g, circuits.stack.device
+    here, there = codes.columns(circuits.T, n, sizes.S)
+    if sizes.missing:
+        order = torch.randperm(circuits.T, generator=generator(seed, "slots"))
+        here, there = here[:, order], there[:, order]
+    here, there = here.to(device), there.to(device)
+    pair = here * n + there
+    cells = []
+    for l in range(circuits.L):
+        w, b = circuits.weights[l].detach(), circuits.biases[l].detach()
+        relu = circuits.last_relu or l < circuits.L - 1
+        C = _gate(w, b, bound) if bound is not None else None
+        shift = bound if bound is not None and z > 1 and l == 0 else 0.0
+        cells.append(Cell(_cells(w, pair, n), _cells(b, pair, n), z, back=l % 2 == 1, C=C, shift=shift, relu=relu))
+    largest = n * max(2 * _SLACK * (bound or 0.0), 2 * n)  # n circuits on a slot
+    sort = [layer.to(circuits.stack) for layer in sorting(sizes.S, z, n, circuits.d + 2, largest)]
+    return ExactNetwork(sizes, here, there, sort, [cell.to(circuits.stack) for cell in cells], bound)
+
+
+def check_bound(name: str, values: Tensor, bound: float | None) -> None:
+    """Refuse activations beyond the bound from which the gates were made."""
+    if bound is None or not values.numel():
+        return
+    largest = values.abs().max().item()
+    if not largest <= _SLACK * bound:
+        raise ValueError(
+            f"{name} is {largest:.6g} in size, but the bound is {bound:g}: embed the circuits with "
+            f"bound={math.ceil(largest) if math.isfinite(largest) else '…'} or more"
+        )
+
+
+def _gate(w: Float[Tensor, "T d d"], b: Float[Tensor, "T d"], bound: float) -> float:
+    """C ≥ β max_t ‖w_t‖_∞ + max_t |b_t|, which no slot can hear of a circuit that is elsewhere."""
+    return _SLACK * bound * w.abs().sum(dim=-1).max().item() + b.abs().max().item() + 1
+
+
+def _cells(values: Float[Tensor, "T *d"], pair: Int64[Tensor, "S T"], n: int) -> Float[Tensor, "S n n *d"]:
+    """Each circuit's numbers at its pair of slots of every column; 0 where there is no circuit."""
+    size = (len(pair), n * n, *values.shape[1:])
+    cells = values.new_empty(size) if len(values) == n * n else values.new_zeros(size)
+    for column, own in zip(cells, pair, strict=True):
+        column.index_copy_(0, own, values)
+    return cells.unflatten(1, (n, n))

@@ -1,0 +1,58 @@
+"""The exact construction: how often an active circuit has no copy of its own. Chapters 11 and 12."""
+
+import math
+from itertools import combinations
+
+import torch
+
+from superpos import codes
+from superpos.checks import check_count
+
+
+def missing(T: int, n: int, S: int, z: int) -> float:
+    """The fraction of active circuits that share, in each of S columns of n slots, their slot with another one:
+
+        mean_t Σ_{U ⊆ columns} (−1)^|U| C(T−1−Σ_{s∈U} m_s(t), z−1) / C(T−1, z−1),
+
+    m_s(t) the number of other circuits on t's slot in column s. Exact for the code `superpos.codes.columns`, over all
+    sets of z circuits: two circuits share a slot in at most one column, so that the others of t's slots are S disjoint
+    sets, and the sum counts the choices that meet all of them. For S ≥ z it is 0: z − 1 others spoil at most z − 1
+    columns. Chapter 11.
+    """
+    check_count("z", z, at_most=T, why=f"there are T = {T} circuits")
+    if S >= z:
+        return 0.0
+    total = 0.0
+    for m, count in _crowds(T, n, S):
+        spoilt = [
+            (-1) ** k * _none_of(sum(chosen), T - 1, z - 1) for k in range(S + 1) for chosen in combinations(m, k)
+        ]
+        total += count * math.fsum(spoilt)
+    return max(total / T, 0.0)
+
+
+def missing_estimate(n: int, S: int, z: int, active: int | None = None) -> float:
+    """The same from the sizes alone, for slots drawn at random: (1 − (1 − 1/n)^{c−1} min(1, f/c))^S.
+
+    c circuits are active (z if `active` is None) in a network made for z. A column has z lanes; if c > z it serves the
+    f first and last of the c in the order of slots, f = z, or z − 1 if z is odd. Chapter 12.
+    """
+    c = z if active is None else active
+    served = 1.0 if c <= z else (z - z % 2) / c
+    return (1 - (1 - 1 / n) ** (c - 1) * served) ** S
+
+
+def _crowds(T: int, n: int, S: int) -> list[tuple[list[int], int]]:
+    """How many others are on a circuit's slots, column by column, and how many circuits that is so for."""
+    slots = codes.columns(T, n, S)[0]
+    others = torch.stack([torch.bincount(i, minlength=n)[i] - 1 for i in slots])
+    least, span = others.amin(dim=1), others.amax(dim=1) - others.amin(dim=1) + 1
+    place = torch.cat([torch.ones(1, dtype=torch.int64), span.cumprod(0)])
+    times = torch.bincount(((others - least[:, None]) * place[:-1, None]).sum(dim=0))
+    kinds = times.nonzero()[:, 0]
+    return [((k // place[:-1] % span + least).tolist(), int(times[k])) for k in kinds]
+
+
+def _none_of(marked: int, among: int, drawn: int) -> float:
+    """Probability that none of `marked` things is among `drawn` of `among`."""
+    return math.prod(max(among - marked - i, 0) / (among - i) for i in range(drawn))
