@@ -39,14 +39,14 @@ class Layer(nn.Module, ABC):
         """The rectified neurons of the layer."""
 
     @abstractmethod
-    def write(self, A: Float[Tensor, "B D"], neurons: Float[Tensor, "B M"]) -> Float[Tensor, "B D"]:
+    def write(self, A: Float[Tensor, "B D"], neurons: Float[Tensor, "B M"]) -> Float[Tensor, "B D1"]:
         """The next activations, from the last ones and the neurons."""
 
     @abstractmethod
     def dense(self) -> tuple[Tensor, ...]:
         """The layer as plain matrices: (W, b), or (W_in, b, W_out) of a residual layer."""
 
-    def forward(self, A: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
+    def forward(self, A: Float[Tensor, "B D"]) -> Float[Tensor, "B D1"]:
         return self.write(A, self.neurons(A))
 
 
@@ -108,7 +108,7 @@ class Network(nn.Module, ABC):
     def read_all(self, A: Float[Tensor, "B D"], layer: int) -> Float[Tensor, "B T d"]:
         """Estimates of all T circuits' states, by one matrix product."""
 
-    def forward(self, A: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
+    def forward(self, A: Float[Tensor, "B D"]) -> Float[Tensor, "B D1"]:
         for layer in self._layers():
             A = layer(A)
         return A

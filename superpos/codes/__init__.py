@@ -4,4 +4,15 @@ from superpos.codes.code import Code
 from superpos.codes.columns import columns, max_columns
 from superpos.codes.families import NAMES, line, max_circuits, progression, random, random_subsets, smallest
 
-__all__ = ["NAMES", "Code", "columns", "line", "max_circuits", "max_columns", "progression", "random", "random_subsets", "smallest"]
+__all__ = [
+    "NAMES",
+    "Code",
+    "columns",
+    "line",
+    "max_circuits",
+    "max_columns",
+    "progression",
+    "random",
+    "random_subsets",
+    "smallest",
+]

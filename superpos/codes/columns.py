@@ -31,7 +31,7 @@ def columns(T: int, n: int, S: int) -> tuple[Int64[Tensor, "S T"], Int64[Tensor,
     a, b = t // n, t % n
     first = [ring.add(b, ring.multiply(a, torch.tensor(ring.point(c)))) if c else b for c in range(min(S, ring.points))]
     second = [a] * len(first)
-    if S > ring.points:
+    if ring.points < S:
         first, second = [*first, a], [*second, b]
     return torch.stack(first), torch.stack(second)
 

@@ -25,10 +25,12 @@ class ExactNetwork(Network):
         plan: the sizes.
         bound: the largest |activation| of any circuit, or None.
         here, there: the slots i and j of each circuit in each column: where its state is after even and odd layers.
+        circuit: the circuit with the pair (i, j) at i n + j, or −1 where there is none.
     """
 
     here: Int64[Tensor, "S T"]
     there: Int64[Tensor, "S T"]
+    circuit: Int64[Tensor, "S pairs"]
 
     def __init__(
         self,
@@ -43,6 +45,8 @@ class ExactNetwork(Network):
         self.plan, self.T, self.d, self.bound = plan, plan.T, plan.d, bound
         self.register_buffer("here", here)
         self.register_buffer("there", there)
+        pair, t = here * plan.n_g + there, torch.arange(plan.T, device=here.device).expand_as(here)
+        self.register_buffer("circuit", torch.full((plan.S, plan.n_g**2), -1, device=here.device).scatter_(1, pair, t))
         self.layers = nn.ModuleList([*sort, *cells])
 
     @property
@@ -100,9 +104,24 @@ class ExactNetwork(Network):
         return total / live.sum(dim=(2, 3)).clamp_min(1)[..., None]
 
     def read_all(self, A: Float[Tensor, "B D"], layer: int) -> Float[Tensor, "B T d"]:
-        return self.read(A, torch.arange(self.T, device=A.device).expand(len(A), -1), layer)
+        """The same for all T circuits: a lane that holds one circuit names it by its two gates; all others read 0."""
+        S, n, c = self.plan.S, self.plan.n_g, self.d + 2
+        if layer == 0 and self.plan.z > 1:
+            return self.read(A, torch.arange(self.T, device=A.device).expand(len(A), -1), 0)
+        lanes = A.view(len(A), S, -1, n, c)
+        here, there = lanes[..., -2], lanes[..., -1]
+        sample, column, lane = ((here.sum(dim=3) == 1) & (there.sum(dim=3) == 1)).nonzero(as_tuple=True)
+        own, other = (gate[sample, column, lane].argmax(dim=1) for gate in (here, there))
+        pair = own * n + other if layer % 2 == 0 else other * n + own
+        circuit = self.circuit[column, pair]
+        place, known = sample * self.T + circuit, circuit >= 0
+        out, times = A.new_zeros(len(A) * self.T, self.d), A.new_zeros(len(A) * self.T)
+        state = lanes[sample, column, lane, own, : self.d]
+        out.index_add_(0, place[known], state[known])
+        times.index_add_(0, place[known], torch.ones_like(times[place[known]]))
+        return (out / times.clamp_min_(1)[:, None]).view(len(A), self.T, self.d)
 
-    def forward(self, A: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
+    def forward(self, A: Float[Tensor, "B D"]) -> Float[Tensor, "B D1"]:
         self._need_bound("forward")
         for layer in self._layers():
             A = layer(A)
@@ -275,7 +294,7 @@ def embed(
         C = _gate(w, b, bound) if bound is not None else None
         shift = bound if bound is not None and z > 1 and l == 0 else 0.0
         cells.append(Cell(_cells(w, pair, n), _cells(b, pair, n), z, back=l % 2 == 1, C=C, shift=shift, relu=relu))
-    largest = n * max(2 * _SLACK * (bound or 0.0), 2 * n)  # n circuits on a slot
+    largest = n * max(2 * _SLACK * (bound or 0.0), 2.0 * n)  # n circuits on a slot
     sort = [layer.to(circuits.stack) for layer in sorting(sizes.S, z, n, circuits.d + 2, largest)]
     return ExactNetwork(sizes, here, there, sort, [cell.to(circuits.stack) for cell in cells], bound)
 

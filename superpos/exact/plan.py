@@ -95,14 +95,16 @@ def _fitting(T: int, d: int, z: int, tolerance: float) -> Iterator[Plan]:
     """For each number of columns the narrowest network that keeps to the tolerance."""
     least = math.isqrt(T - 1) + 1
     for S in range(1, z + 1):
-        guess = least if S == z else max(least, _slots(T, S, z, tolerance))
+        guess = least if z == S else max(least, _slots(T, S, z, tolerance))
         low, high = max(least, guess * 19 // 20) - 1, guess  # more slots lose fewer circuits
         while _lost(T, high, S, z) > tolerance:
             low, high = high, high + high // 20 + 1
         while high - low > 1:
             n = (low + high) // 2
             low, high = (low, n) if _lost(T, n, S, z) <= tolerance else (n, high)
-        n = _with_columns(high, S)
+        # Nearly, but not quite, as n grows: look a few slots back.
+        near = map(lambda n: _with_columns(n, S), range(max(least, high - 8), high + 1))
+        n = next(n for n in near if missing(T, n, S, z) <= tolerance)
         yield Plan(T, d, z, S, n, missing(T, n, S, z))
 
 
@@ -132,8 +134,10 @@ def _most(d: int, z: int, D: int, tolerance: float) -> Plan:
     for S in range(1, z + 1):
         room = D // (S * z * (d + 2))
         n = next((n for n in range(room, 0, -1) if codes.max_columns(n) >= S), 0)
-        low, high = n, n * n + 1  # n circuits share no slot in the first column, and missing grows with T
-        if S == z or (n and tolerance and missing(n * n, n, S, z) <= tolerance):
+        if n * n < z:
+            continue
+        low, high = max(n, z - 1), n * n + 1  # n circuits share no slot in the first column; missing grows with T
+        if z == S or (tolerance and missing(n * n, n, S, z) <= tolerance):
             low = n * n
         while high - low > 1 and tolerance:
             T = (low + high) // 2

@@ -20,7 +20,7 @@ def missing(T: int, n: int, S: int, z: int) -> float:
     columns. Chapter 11.
     """
     check_count("z", z, at_most=T, why=f"there are T = {T} circuits")
-    if S >= z:
+    if z <= S:
         return 0.0
     total = 0.0
     for m, count in _crowds(T, n, S):
@@ -32,14 +32,27 @@ def missing(T: int, n: int, S: int, z: int) -> float:
 
 
 def missing_estimate(n: int, S: int, z: int, active: int | None = None) -> float:
-    """The same from the sizes alone, for slots drawn at random: (1 − (1 − 1/n)^{c−1} min(1, f/c))^S.
+    """The same from the sizes alone, also for c > z active circuits, with slots drawn at random: (1 − p)^S.
 
-    c circuits are active (z if `active` is None) in a network made for z. A column has z lanes; if c > z it serves the
-    f first and last of the c in the order of slots, f = z, or z − 1 if z is odd. Chapter 12.
+    p is the chance that a circuit is alone on its slot in a column, (1 − 1/n)^{c−1}, and is taken into a lane: of the
+    occupied slots a column made for z takes the first and the last ⌊z/2⌋, and one more if z is odd and only one is
+    left. Every circuit is taken if c ≤ z. Chapter 12.
+
+    Args:
+        n, S, z: slots of a lane, columns, lanes of a column.
+        active: c; z if it is None.
     """
-    c = z if active is None else active
-    served = 1.0 if c <= z else (z - z % 2) / c
-    return (1 - (1 - 1 / n) ** (c - 1) * served) ** S
+    c, half = z if active is None else active, z // 2
+    i = torch.arange(n, dtype=torch.float64)[:, None, None]
+    p = torch.zeros(n, c, c, dtype=torch.float64)  # of so many occupied slots below i, and above, and i free
+    p[:, 0, 0] = 1.0
+    below, above = torch.meshgrid(torch.arange(c), torch.arange(c), indexing="ij")
+    for _ in range(c - 1):
+        again = p * (below + above)
+        lower, upper = (p * (i - below)).roll(1, 1), (p * (n - 1 - i - above)).roll(1, 2)
+        p = (again + lower + upper) / n
+    taken = (torch.minimum(below, above) < half) | ((below == half) & (above == half) & (z % 2 == 1))
+    return (1 - (p * taken).sum().item() / n) ** S
 
 
 def _crowds(T: int, n: int, S: int) -> list[tuple[list[int], int]]:
