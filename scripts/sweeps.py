@@ -1,23 +1,30 @@
 """Make the stored results of the long experiments: `python scripts/sweeps.py [NAME …]`, all of them without a name.
 
 Each is written whole to `superpos/data/NAME.json` through a temporary file. The chapters recompute a part of them and
-refuse to build if it does not agree.
+refuse to build if it does not agree. `capacity` goes on where it was stopped: delete its file to measure all anew.
 """
 
-import json
-import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 
 import torch
 
 from superpos import codes, sweep, theory
 from superpos.sampling import generator
-from superpos.sweep import RotationSetting, Setting, accuracy, many_layers, one_layer, rotations, usable
+from superpos.sweep import (
+    Capacity,
+    RotationSetting,
+    Setting,
+    accuracy,
+    capacity,
+    many_layers,
+    one_layer,
+    rotations,
+    usable,
+)
 
 DATA = Path(__file__).parent.parent / "superpos" / "data"
 SEEDS = range(6)
@@ -146,13 +153,32 @@ def limits() -> list[dict]:
     return rows
 
 
+def capacity_settings(largest: bool) -> list[Capacity]:
+    """Where T is searched for; `largest` are the settings of each construction's greatest width."""
+    approximate, exact = (250, 500, 1000, 2000, 4000), (250, 500, 1000, 2000, 4000, 8000)
+    block = [("redundant", 4, 6, approximate), ("balanced", 4, 6, approximate)]
+    layers = product([("residual", 4, 8, WIDTHS), *block], (1, 2, 3), (1, 3, 5), (0.01, 0.1))
+    lanes = product([(name, d, 1, exact) for name in ("exact", "dedicated") for d in (2, 4)], (1, 2, 3, 4), (0.0, 0.01))
+    every = [*layers, *((kind, z, 5, tolerance) for kind, z, tolerance in lanes)]
+    return [
+        Capacity(name, D, d, S, z, L, tolerance)
+        for (name, d, S, widths), z, L, tolerance in every
+        for D in widths
+        if largest is (D in widths[-1:])
+    ]
+
+
+def capacities() -> list[dict]:
+    """The largest usable T of all constructions: three seeds, one at the greatest width of each."""
+    for largest, seeds in ((False, range(3)), (True, range(1))):
+        sweep.run(capacity, capacity_settings(largest), seeds, DATA / "capacity.json")
+    return sweep.stored("capacity")
+
+
 def write(name: str, rows: list[dict]) -> None:
     """Write rows as one JSON file: whole, or not at all."""
     DATA.mkdir(exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=DATA, suffix=".tmp", delete=False) as file:
-        file.write("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n")
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, DATA / f"{name}.json")
+    sweep.store(DATA / f"{name}.json", rows)
     print(f"{name}.json: {len(rows)} rows")
 
 
@@ -165,6 +191,7 @@ SWEEPS: dict[str, Callable[[], list[dict]]] = {
     "rotations": many_rotations,
     "seizure": seizure,
     "limits": limits,
+    "capacity": capacities,
 }
 
 if __name__ == "__main__":

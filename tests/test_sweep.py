@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from superpos import circuits, errors, residual, sweep, theory
+from superpos.sweep import experiments
 
 SMALL = sweep.Setting(D=64, M=64, T=20, z=2, S=4)
 
@@ -37,14 +38,14 @@ def test_many_layers() -> None:
 def test_usable_finds_the_crossing() -> None:
     D, S, d = 64, 8, 4
     T = sweep.usable(D, 0.0, 0)
-    around = [sweep._relative(D, max(2, round(T * step)), 0.0, 0, S, d) for step in (0.5, 2)]
+    around = [experiments._relative(D, max(2, round(T * step)), 0.0, 0, S, d) for step in (0.5, 2)]
     assert around[0] < 0.1 < around[1]
     assert math.log(T / sweep.predicted_usable(D, 0.0)) == pytest.approx(0, abs=0.5)
 
 
 def test_inactive_circuits_are_inactive_and_distinct() -> None:
     active = circuits.random_active(7, 200, 3, seed=0)
-    others = sweep._inactive(active, 7, seed=0)
+    others = experiments._inactive(active, 7, seed=0)
     assert others.shape == (200, 4)
     rows = torch.cat([active, others], dim=1).sort().values
     assert torch.equal(rows, torch.arange(7).expand(200, 7))

@@ -78,7 +78,7 @@ def plan(T: int | None, d: int, *, z: int = 1, D: int | None = None, tolerance: 
     check_count("T", T)
     if z > T:
         raise ValueError(f"z is {z}; it must be at most T = {T}: no more circuits can be active")
-    found = min(_fitting(T, d, z, tolerance), key=lambda p: (p.D, p.missing))
+    found = min(_fitting(T, d, z, tolerance), key=lambda p: (p.D, p.missing, -p.S))
     if D is not None and found.D > D:
         try:
             most = f"holds at most T = {_most(d, z, D, tolerance).T}"

@@ -86,12 +86,12 @@ def curves(
 ) -> Figure:
     """Points and lines over one axis; `marks` draws labelled horizontal lines."""
     figure, axes = _axes(height)
-    _draw(axes[0], series, log)
+    draw(axes[0], series, log)
     axes[0].set(xlabel=xlabel, ylabel=ylabel, **({"ylim": ylim} if ylim else {}))
     for name, level in (marks or {}).items():
         axes[0].axhline(level, color=BLACK, lw=0.9, ls=(0, (4, 3)))
         axes[0].annotate(name, (1, level), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=9)
-    _legend(axes[0])
+    legend(axes[0])
     return figure
 
 
@@ -108,11 +108,11 @@ def pair(
     """Two figures of the same kind side by side: one legend above for both, or, if the right one has labels, two."""
     figure, axes = _axes(height, columns=2)
     for ax, series, xlabel, ylabel, title in zip(axes, (left, right), xlabels, ylabels, titles, strict=True):
-        _draw(ax, series, log)
+        draw(ax, series, log)
         ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
     if axes[1].get_legend_handles_labels()[1]:
-        _legend(axes[0])
-        _legend(axes[1])
+        legend(axes[0])
+        legend(axes[1])
     else:
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 3))
@@ -158,7 +158,7 @@ def histogram(
     for i, (name, (x, y)) in enumerate((curves or {}).items()):
         axes[0].plot(np.asarray(x), np.asarray(y), color=BLACK, ls=_DASHES[i % 6], lw=1.5, label=name)
     axes[0].set(xlabel=xlabel, ylabel="density", yscale="log" if log else "linear")
-    _legend(axes[0])
+    legend(axes[0])
     return figure
 
 
@@ -230,7 +230,8 @@ def _axes(height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
     return figure, list(grid[0])
 
 
-def _draw(ax: Axes, series: Sequence[Series], log: str) -> None:
+def draw(ax: Axes, series: Sequence[Series], log: str) -> None:
+    """Points and lines over one axis; for the modules of this folder."""
     lines = 0
     for i, one in enumerate(series):
         group = i if one.group is None else one.group
@@ -242,7 +243,10 @@ def _draw(ax: Axes, series: Sequence[Series], log: str) -> None:
         if one.kind != "line":
             _points(ax, group, one.label, x, y, one.error)
     ax.set(xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
-    at = sorted({float(value) for one in series for value in np.asarray(one.x, dtype=float)})
+    at: list[float] = []
+    for value in sorted({float(value) for one in series for value in np.asarray(one.x, dtype=float)}):
+        if "x" not in log or not at or value > 1.1 * at[-1]:  # labels must not lie on each other
+            at.append(value)
     if "x" in log and len(at) <= 10:  # the values themselves are the better ticks
         ax.set_xticks(at, [f"{value:,.0f}" if value >= 1 else f"{value:.2g}" for value in at], rotation=0)
         ax.set_xticks([], minor=True)
@@ -270,7 +274,8 @@ def _heat(ax: Axes, values: Tensor, unit: str, *, horizontal: bool) -> None:
     ax.figure.colorbar(image, ax=ax, label=unit, location="bottom" if horizontal else "right", pad=0.03)
 
 
-def _legend(ax: Axes) -> None:
+def legend(ax: Axes) -> None:
+    """A legend, if anything has a name; for the modules of this folder."""
     handles, labels = ax.get_legend_handles_labels()
     if labels:
         ax.legend(handles, labels)

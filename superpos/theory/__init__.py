@@ -7,6 +7,7 @@ Source: Bushnaq & Mendel (2024) for what the terms are; the mixture over sharers
 usable number of circuits are our own.
 """
 
+from superpos.theory.capacity import counting_bound, lanes_by_code, readout_floor, usable
 from superpos.theory.equations import averaged, gaussian_self_term, interference, read_off, sharing
 from superpos.theory.exact import missing, missing_estimate
 from superpos.theory.neurons import collisions, copies, rectified, sharers
@@ -31,10 +32,12 @@ __all__ = [
     "averaged",
     "collisions",
     "copies",
+    "counting_bound",
     "first_excess",
     "gaussian_self_term",
     "indicator",
     "interference",
+    "lanes_by_code",
     "layer",
     "layers",
     "leak",
@@ -44,10 +47,12 @@ __all__ = [
     "onset",
     "point",
     "read_off",
+    "readout_floor",
     "rectified",
     "rotations",
     "sharers",
     "sharing",
     "statistics",
+    "usable",
     "usable_circuits",
 ]

@@ -11,6 +11,7 @@ from typing import TypeVar
 import torch
 
 from superpos import balanced, circuits, codes, errors, residual, theory
+from superpos.sweep.capacity import Capacity
 
 _TERMS = ("read_off", "read_in", "averaged", "neuron", "own", "written_back", "total")
 
@@ -40,7 +41,7 @@ class RotationSetting:
     code: str = "progression"
 
 
-K = TypeVar("K", Setting, RotationSetting)
+K = TypeVar("K", Setting, RotationSetting, Capacity)
 
 
 def setting(row: dict, kind: type[K] = Setting) -> K:
@@ -52,7 +53,8 @@ def stored(name: str, **where: float | int | str) -> list[dict]:
     """The rows of one experiment that `scripts/sweeps.py` has run, as they ship with the package.
 
     Args:
-        name: of the experiment: "layers", "reference", "rotations", "seizure", "terms", "trained" or "usable".
+        name: of the experiment: "capacity", "layers", "limits", "reference", "rotations", "seizure", "terms", "trained"
+            or "usable".
         where: what a row must hold to be taken, e.g. T=256, threshold=0.5.
 
     Raises:

@@ -1,0 +1,138 @@
+"""Pictures of the exact construction: cells, columns and lanes, each weight in the colour of the circuit owning it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from superpos.show.figures import BLACK, Series, draw, legend
+
+# Okabe & Ito's eight colours and a grey. The number of the circuit stands beside each: colour is never the only cue.
+OWNERS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#8C6D31", "#999999", "#5D3A9B")
+_LIGHT = {"#56B4E9", "#E69F00", "#999999", "#CC79A7"}  # take black letters
+_WRONG = "#B00020"
+
+
+@dataclass(frozen=True)
+class Lane:
+    """What is drawn of a cell of n slots: which circuits are active in it. Circuit t = n a + b goes from b to a."""
+
+    title: str
+    active: Sequence[int]
+    n: int = 3
+
+
+def cells(lanes: Sequence[Lane], *, owners: bool = False, height: float = 2.9) -> Figure:
+    """Cells side by side, states on the left (slot i) and where they go on the right (slot j); `owners` adds, in
+    front, the matrix of weights with the number of the circuit that owns each."""
+    figure = Figure(figsize=(6.2, height), layout="constrained")
+    axes = figure.subplots(1, len(lanes) + owners, squeeze=False)[0]
+    if owners:
+        _matrix(axes[0], lanes[0].n)
+    for ax, lane in zip(axes[int(owners) :], lanes, strict=True):
+        _cell(ax, lane)
+    return figure
+
+
+def cell_and_curves(lane: Lane, series: Sequence[Series], xlabel: str, ylabel: str, *, height: float = 3.5) -> Figure:
+    """A cell on the left, curves on logarithmic axes on the right."""
+    figure = Figure(figsize=(6.2, height), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=[1, 1.25])
+    _cell(left, lane)
+    draw(right, series, "xy")
+    right.set(xlabel=xlabel, ylabel=ylabel, ylim=(None, 40 * right.get_ylim()[1]))  # room for the legend
+    legend(right)
+    return figure
+
+
+def sorted_columns(columns: Sequence[Sequence[Sequence[Sequence[int]]]], *, height: float = 4.4) -> Figure:
+    """Every column as it sorts: `columns[s][r][i]` lists the circuits on slot i, of the entry (r = 0) and of each lane.
+
+    A slot with several circuits is grey, and a lane that holds one is crossed out.
+    """
+    figure = Figure(figsize=(6.2, height), layout="constrained")
+    axes = figure.subplots(len(columns), 1, squeeze=False)[:, 0]
+    for s, (ax, strips) in enumerate(zip(axes, columns, strict=True)):
+        for r, slots in enumerate(strips):
+            _strip(ax, 1.7 * r + (0.9 if r else 0), slots, "entry" if r == 0 else f"lane {r}", s == 0)
+        ax.set(xlim=(-0.6, 1.7 * len(strips) + 0.5), ylim=(-0.7, len(strips[0]) - 0.3), ylabel=f"column {s + 1}")
+        ax.annotate(
+            "", (1.85, (len(strips[0]) - 1) / 2), (0.85, (len(strips[0]) - 1) / 2), arrowprops={"arrowstyle": "->"}
+        )
+        _bare(ax)
+        ax.invert_yaxis()
+    return figure
+
+
+def _strip(ax: Axes, x: float, slots: Sequence[Sequence[int]], name: str, titled: bool) -> None:
+    crowded = any(len(own) > 1 for own in slots) and name != "entry"
+    for i, own in enumerate(slots):
+        face = "white" if not own else "#dddddd" if len(own) > 1 else OWNERS[own[0] % 9]
+        ax.scatter(x, i, s=330, color=face, edgecolor=BLACK, zorder=2)
+        text = ax.text(x, i, ",".join(map(str, own)), ha="center", va="center", fontsize=8, zorder=3)
+        if len(own) == 1:
+            text.set_color(_ink(own[0]))
+    if crowded:
+        ax.text(x + 0.42, (len(slots) - 1) / 2, "✗", ha="center", va="center", fontsize=11, color=_WRONG)
+    if titled:
+        ax.text(x, -0.95, name, ha="center", va="bottom", fontsize=9, clip_on=False)
+
+
+def _cell(ax: Axes, lane: Lane) -> None:
+    n, pairs = lane.n, [(t % lane.n, t // lane.n) for t in lane.active]
+    lit, heard = {i for i, _ in pairs}, {j for _, j in pairs}
+    for t in range(n * n):
+        i, j = t % n, t // n
+        own, wrong = t in lane.active, i in lit and j in heard and t not in lane.active
+        style = (
+            {"lw": 3.2, "color": OWNERS[t % 9], "zorder": 3}
+            if own
+            else {"lw": 1.1, "color": OWNERS[t % 9], "alpha": 0.55}
+        )
+        if wrong:
+            style = {"lw": 2.0, "color": _WRONG, "ls": (0, (3, 2)), "zorder": 2}
+        ax.plot([0, 1], [i, j], **style)
+        if own or not pairs:
+            disc = {"boxstyle": "circle,pad=0.16", "fc": OWNERS[t % 9], "ec": "none"}
+            at = (0.22, i + 0.22 * (j - i))
+            ax.annotate(str(t), at, fontsize=8, ha="center", va="center", zorder=4, color=_ink(t), bbox=disc)
+    collide = len(pairs) > 1
+    for slot in range(n):
+        for x, on in ((0, slot in lit), (1, slot in heard)):
+            face = "white" if not on else _WRONG if collide and x == 1 else BLACK
+            ax.scatter(x, slot, s=150, color=face, edgecolor=BLACK, zorder=5)
+            if on and collide and x == 1:
+                ax.text(x, slot, "✗", color="white", ha="center", va="center", fontsize=8, zorder=6)
+        for x, align in ((-0.13, "right"), (1.13, "left")):
+            ax.text(x, slot, str(slot), ha=align, va="center", fontsize=9)
+    ax.set(xlim=(-0.45, 1.45), ylim=(-0.6, n - 0.4), title=lane.title)
+    ax.set_xticks([0, 1], ["slot i", "slot j"])
+    _bare(ax)
+    ax.invert_yaxis()
+
+
+def _matrix(ax: Axes, n: int) -> None:
+    for t in range(n * n):
+        i, j = t % n, t // n
+        ax.add_patch(Rectangle((i - 0.47, j - 0.47), 0.94, 0.94, color=OWNERS[t % 9]))
+        ax.text(i, j, str(t), ha="center", va="center", color=_ink(t), fontsize=11)
+    ax.set(xlim=(-0.5, n - 0.5), ylim=(n - 0.5, -0.5), aspect="equal", title="who owns a weight")
+    ax.set(xlabel="from slot i", ylabel="to slot j", xticks=range(n), yticks=range(n))
+    ax.grid(False)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+
+
+def _ink(t: int) -> str:
+    return "black" if OWNERS[t % 9] in _LIGHT else "white"
+
+
+def _bare(ax: Axes) -> None:
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
+    ax.tick_params(length=0)
+    ax.set_yticks([])
+    if not ax.get_xticklabels() or ax.get_xlim()[1] > 2:
+        ax.set_xticks([])

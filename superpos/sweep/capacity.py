@@ -1,0 +1,237 @@
+"""How many circuits each construction can use: the largest T is searched for by measuring. Chapter 12."""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from superpos import balanced, circuits, codes, dedicated, exact, redundant, residual, theory
+from superpos.checks import check_count, check_number, check_seed
+from superpos.circuits import Circuits, MLPCircuits
+from superpos.network import Network
+from superpos.sampling import generator
+
+CONSTRUCTIONS = ("balanced", "dedicated", "exact", "redundant", "residual")
+_WIDTHS = {"balanced": (4,), "dedicated": (2, 4), "exact": (2, 4), "redundant": (4,)}
+_CODE = "line"  # of the balanced and the redundant construction: of the codes it holds most
+_STEP = 1.03  # T is found to this factor
+_ROUNDING = 1e-9  # relative squared error that float32 makes of exact arithmetic
+_DOUBT = 3.0  # standard errors
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """T is asked for: how many circuits of width d, z of them active, run through L layers in a network of width D?
+
+    Attributes:
+        construction: one of `CONSTRUCTIONS`. "balanced" carries conditional rotations, "redundant" the folds and turns
+            of chapter 9, "residual" Gaussian circuits with m = d neurons and M = D, "dedicated" and "exact"
+            conditional rotations for d = 4 and plain ones for d = 2.
+        D: width at most; networks of d blocks have the next multiple of d.
+        d: width of a circuit.
+        S: copies, or slots, of a circuit. "exact" chooses its own, "dedicated" has one: there S is not looked at.
+        z: active circuits.
+        L: layers.
+        tolerance: of the squared error of active circuits after layer L over their squared signal. For "exact" also
+            the fraction of active circuits without a live copy; these read 0, and their error is their signal.
+
+    Raises:
+        TypeError, ValueError: for an unknown construction, a width d it has no circuits for, or a number out of range.
+    """
+
+    construction: str
+    D: int
+    d: int = 4
+    S: int = 6
+    z: int = 1
+    L: int = 1
+    tolerance: float = 0.01
+
+    def __post_init__(self) -> None:
+        if self.construction not in CONSTRUCTIONS:
+            raise ValueError(f"construction is {self.construction!r}; it must be one of {', '.join(CONSTRUCTIONS)}")
+        for name in ("D", "d", "S", "z", "L"):
+            check_count(name, getattr(self, name))
+        check_number("tolerance", self.tolerance, at_least=0.0)
+        if self.tolerance >= 1:
+            raise ValueError(f"tolerance is {self.tolerance}; it must be in [0, 1): at 1 a network may read 0 always")
+        widths = _WIDTHS.get(self.construction, (self.d,))
+        if self.d not in widths:
+            there = " or ".join(map(str, widths))
+            raise ValueError(f"d is {self.d}; the circuits of the {self.construction} construction have d = {there}")
+
+
+def capacity(setting: Capacity, seed: int, *, batch: int | None = None) -> dict[str, float | int | None]:
+    """Measure the largest T, to 3%, whose error is at most the tolerance: a search in log T, without a look at theory.
+
+    The error of one T is Σ|x̂ − x|²/Σ|x|² over the active circuits of a batch, after layer L; of conditional rotations
+    x is the point that rotates. Circuits, network, active sets and inputs are drawn anew from the seed. For a while
+    torch works on one thread, so that the numbers do not depend on where this runs.
+
+    Of the exact construction the search starts with all that `superpos.exact.plan` admits. As that uses up the
+    tolerance, a batch may be over it by chance: up to three standard errors are let pass.
+
+    Args:
+        setting: what is asked.
+        seed: of all that is drawn.
+        batch: samples for one T; None takes 512, or more where the error is that of a few unlucky sets of circuits:
+            2048 for "exact", 4096 for one layer of "balanced".
+
+    Returns:
+        "T", 0 if even T = z is too many; "predicted", what `predicted_capacity` says; "most", the T that the code, the
+        plan or the width holds; "error" and its "standard_error" over the batch, at T, None if T = 0; "batch".
+    """
+    planned = setting.construction == "exact"
+    samples = _samples(setting) if batch is None else batch
+    check_count("batch", samples)
+    check_seed("seed", seed)
+    found: dict[int, tuple[float, float]] = {}
+
+    def fits(T: int) -> bool:
+        found[T] = error, doubt = measured(setting, T, seed, batch=samples)
+        if planned and setting.tolerance > 0:
+            error -= _DOUBT * doubt
+        return error <= max(setting.tolerance, _ROUNDING)
+
+    most, predicted = _most(setting), predicted_capacity(setting)
+    with _one_thread():
+        T = _search(fits, setting.z, most, most if planned else setting.D // setting.d)
+    error, doubt = found.get(T, (None, None))
+    return {
+        "T": T,
+        "predicted": predicted,
+        "most": most,
+        "error": error,
+        "standard_error": doubt,
+        "batch": samples,
+    }
+
+
+@lru_cache
+def predicted_capacity(setting: Capacity) -> int:
+    """The T that theory says a construction can use: `superpos.theory.usable`, for "exact" `superpos.exact.plan`.
+
+    0 if fewer than z circuits fit or are usable. Chapter 12.
+    """
+    s = setting
+    if s.construction == "exact":
+        return _most(s)
+    with _one_thread():
+        return theory.usable(s.construction, s.D, d=s.d, S=s.S, z=s.z, L=s.L, tolerance=s.tolerance)
+
+
+def measured(setting: Capacity, T: int, seed: int, *, batch: int = 512) -> tuple[float, float]:
+    """Relative squared error of active circuits after the last layer with T circuits, and its standard error."""
+    small, large = _build(setting, T, seed)
+    active = circuits.random_active(T, batch, setting.z, seed=seed)
+    x = _inputs(setting, batch, seed)
+    # Layer by layer: `run` of the exact construction goes to the live copies directly.
+    answer = large.read(large(large.encode(active, x)), active, setting.L)
+    truth, estimate = (_state(setting, states) for states in (small.run(active, x)[-1], answer))
+    error, signal = (a.double().square().sum(dim=(1, 2)) for a in (estimate - truth, truth))
+    ratio = error.mean() / signal.mean()
+    spread = (error - ratio * signal).std() if batch > 1 else torch.zeros(())
+    return ratio.item(), (spread / signal.mean() / batch**0.5).item()
+
+
+def kaleidoscopes(T: int, L: int, *, seed: int) -> MLPCircuits:
+    """Chapter 9's circuits without bias, d = 4: a point x of the plane in the neurons ReLU(x), ReLU(−x).
+
+    A layer folds the plane along random axes, x_j ← |x_j|, and turns it: |a| stays what it is, and no weight has a mean
+    in common. Chapter 9.
+    """
+    for name, value in (("T", T), ("L", L)):
+        check_count(name, value)
+    g = generator(seed)
+    angle = 2 * math.pi * torch.rand((L, T), generator=g)
+    c, s = angle.cos(), angle.sin()
+    turn = torch.stack([c, -s, s, c], dim=-1).view(L, T, 2, 2)
+    fold = (torch.rand((L, T, 1, 2), generator=g) < 0.5) * 2 - 1
+    plus = torch.cat([turn, fold * turn], dim=-1)  # of ReLU(x), of ReLU(−x)
+    return MLPCircuits(torch.cat([plus, -plus], dim=-2), torch.zeros(L, T, 4))
+
+
+def _build(setting: Capacity, T: int, seed: int) -> tuple[Circuits, Network]:
+    """T circuits of the setting's family, and the network that carries them."""
+    s = setting
+    if s.construction == "residual":
+        small = circuits.random_residual(T, s.d, s.d, s.L, seed=seed)
+        return small, residual.embed(small, s.D, s.D, s.S, seed=seed)
+    if s.construction == "redundant":
+        small = kaleidoscopes(T, s.L, seed=seed)
+        return small, redundant.embed(small, s.D // s.d * s.d, s.S, seed=seed, code=_CODE)
+    family = circuits.rotations if s.d == 2 else circuits.conditional_rotations
+    small = family(T, s.L, seed=seed)
+    if s.construction == "balanced":
+        return small, balanced.embed(small, s.D // s.d * s.d, s.S, seed=seed, code=_CODE)
+    if s.construction == "exact":
+        return small, exact.embed(small, s.D, z=s.z, tolerance=s.tolerance, seed=seed)
+    return small, dedicated.embed(small)
+
+
+def _samples(setting: Capacity) -> int:
+    if setting.construction == "exact":
+        return 2048
+    return 4096 if setting.construction == "balanced" and setting.L == 1 else 512
+
+
+def _inputs(setting: Capacity, batch: int, seed: int) -> Float[Tensor, "batch z d"]:
+    if setting.construction == "residual":
+        return circuits.sphere(batch, setting.z, setting.d, seed=seed)
+    x = circuits.sphere(batch, setting.z, 2, seed=seed) / 2**0.5
+    if setting.construction == "redundant":
+        return torch.cat([x.relu(), (-x).relu()], dim=-1)
+    return circuits.rotation_inputs(x) if setting.d == 2 else circuits.conditional_inputs(x)
+
+
+def _state(setting: Capacity, a: Float[Tensor, "batch z d"]) -> Float[Tensor, "batch z k"]:
+    """What is compared: of conditional rotations the point, of others the state itself."""
+    conditional = setting.construction not in ("redundant", "residual") and setting.d == 4
+    return circuits.conditional_state(a)[1] if conditional else a
+
+
+def _most(setting: Capacity) -> int:
+    """The T that the code, the plan or the width holds, whatever the error; 0 if that is less than z."""
+    s, n = setting, setting.D // setting.d
+    if s.construction == "exact":
+        try:
+            return exact.plan(None, s.d, z=s.z, D=s.D, tolerance=s.tolerance).T
+        except ValueError:  # too narrow for any z circuits
+            return 0
+    if s.construction == "residual":
+        most = s.D**2 // s.d**2 if s.S * s.d <= s.D else 0  # as many small weights as large ones
+    else:
+        most = codes.max_circuits(_CODE, n, s.S) if n and s.construction != "dedicated" else n
+    return most if most >= s.z else 0
+
+
+def _search(fits: Callable[[int], bool], least: int, most: int, start: int) -> int:
+    """The largest T in least … most that fits, to a factor `_STEP`, bracketed by doubling; 0 if `least` does not."""
+    if most < least:
+        return 0
+    low, high, T = least - 1, most + 1, min(max(start, least), most)
+    while low < T < high:
+        low, high = (T, high) if fits(T) else (low, T)
+        T = min(2 * T, most) if high > most else max(T // 2, least)
+        if low >= least and high <= most:
+            break
+    while high - low > 1 and high > _STEP * low:
+        middle = min(max(round(math.sqrt(low * high)), low + 1), high - 1)
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low if low >= least else 0
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Sums over several threads are rounded in another order."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

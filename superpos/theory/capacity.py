@@ -1,0 +1,158 @@
+"""How many circuits fit: what each construction can use, and the limits that no construction passes. Chapter 12."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+
+from superpos import circuits, codes
+from superpos.checks import check_count, check_number
+from superpos.codes.fields import prime_power
+from superpos.theory.overlap import mlps
+from superpos.theory.recursion import layer, statistics, usable_circuits
+from superpos.theory.seizure import rotations
+
+_SAMPLE = 512  # small circuits whose statistics go into the recursion
+_ROUNDING = 1e-12  # an error below it is none
+
+
+def usable(
+    construction: str, D: int, *, d: int = 4, S: int = 6, z: int = 1, L: int = 1, tolerance: float = 0.01
+) -> int:
+    """The largest T whose predicted squared error of active circuits, over their squared signal, is ≤ tolerance.
+
+    - dedicated: D//d, without error.
+    - redundant: `mlps` after L layers, |a|² = 1 and E|a|² in the place of E|w a|², ρ* of the line code. This is the
+      law of circuits that forget what they hear while inactive; those without a bias do not, and use fewer.
+    - balanced: `rotations` after L layers, conditional rotations on the line code; the error of their point x.
+    - residual: `layer` L times over, M = D neurons a layer, m = d, for Gaussian circuits without a threshold.
+
+    The line code bounds the second and third. The exact construction is not here: its T is no estimate but a plan,
+    `superpos.exact.plan(None, d, z=z, D=D, tolerance=tolerance).T`, and plans stand on this module's floor.
+    `superpos.sweep.predicted_capacity` answers for all five. Chapter 12.
+
+    Args:
+        construction: "dedicated", "redundant", "balanced" or "residual".
+        D: width of the large network; where D is no multiple of d, the blocks are ⌊D/d⌋ wide.
+        d: width of a circuit; 4 for "balanced".
+        S: copies, or slots, of each circuit; "dedicated" has one.
+        z: active circuits.
+        L: layers.
+        tolerance: of the relative squared error.
+
+    Returns:
+        T, to a part in a thousand, exact below 1,000; 0 if the error of even T = z circuits is too large, or fewer
+        than z fit.
+
+    Raises:
+        TypeError, ValueError: for an unknown construction, or a number out of range.
+    """
+    for name, value in (("D", D), ("d", d), ("S", S), ("z", z), ("L", L)):
+        check_count(name, value)
+    check_number("tolerance", tolerance, at_least=0.0)
+    if construction == "dedicated":
+        return D // d if D // d >= z else 0
+    if construction == "residual":
+        return _largest(_residual(D, d, S, z, L), z, D * D // (d * d) if S * d <= D else 0, tolerance)
+    if construction not in ("redundant", "balanced"):
+        there = "dedicated, redundant, balanced or residual; for exact ask superpos.exact.plan(None, d, z=z, D=D)"
+        raise ValueError(f"construction is {construction!r}; it must be {there}")
+    if construction == "balanced" and d != 4:
+        raise ValueError(f"d is {d}; the balanced construction is predicted for conditional rotations, d = 4")
+    n = D // d
+    predict = _redundant(n, S, z, L) if construction == "redundant" else _balanced(n, S, z, L)
+    return _largest(predict, z, codes.max_circuits("line", n, S) if n else 0, tolerance)
+
+
+def counting_bound(D: int, d: int) -> int:
+    """The largest T for which T·L·(d² + d) ≤ L·(D² + D).
+
+    The left side counts the numbers in the weights and biases of T circuits of width d, the right side those of a
+    network of width D, both with L layers. A network whose weights each carry at most one number of one circuit holds
+    no more. Chapter 12.
+    """
+    check_count("D", D)
+    check_count("d", d)
+    return (D * D + D) // (d * d + d)
+
+
+def readout_floor(F: int, d: int) -> float:
+    """Σ_{i≠j} M_ij² ≥ F(F−d)/d: what F features read linearly from d dimensions must hear of each other.
+
+    M = R E with E ∈ R^{d×F}, R ∈ R^{F×d} and M_ii = 1. M has rank at most d, so that F² = (tr M)² ≤ d ‖M‖²; of ‖M‖²
+    the diagonal is F. For F ≤ d it is 0. Chapter 12.
+
+    Source: Welch's bound; for a linear read-out "Linear-Readout Floors and Threshold Recovery in Computation in
+    Superposition" (2026).
+    """
+    check_count("F", F)
+    check_count("d", d)
+    return F * max(F - d, 0) / d
+
+
+def lanes_by_code(D: int, d: int, z: int) -> int:
+    """The largest T of a design of the exact construction that needs no sorting: a code gives out the lanes.
+
+    S columns of q lanes, q a prime power; a lane has n slots of d + 2 neurons. A circuit is a polynomial of degree
+    below k over F_q and has one copy in each column, in the lane of its value there. Two circuits share a lane in at
+    most k − 1 columns, so that the z − 1 others leave a circuit one of
+
+        S = (z−1)(k−1) + 1 ≤ q + 1 columns;   T = min(q^k, q n²),   D = S q n (d+2) + S q.
+
+    S·q neurons guard the lanes: one with several circuits is silenced. For z = 1 one lane does, without a guard:
+    T = n², n = D//(d+2). 0 if not even z circuits fit. Chapter 12.
+    """
+    for name, value in (("D", D), ("d", d), ("z", z)):
+        check_count(name, value)
+    if z == 1:
+        return (D // (d + 2)) ** 2
+    most = max((_lanes(D, d, z, q) for q in range(2, D // (d + 3) + 1) if prime_power(q)), default=0)
+    return most if most >= z else 0
+
+
+def _lanes(D: int, d: int, z: int, q: int) -> int:
+    """T of the best k for a field of q elements."""
+    most, k = 0, 2
+    while (S := (z - 1) * (k - 1) + 1) <= q + 1 and (n := (D // (S * q) - 1) // (d + 2)) >= 1:
+        most, k = max(most, min(q**k, q * n * n)), k + 1
+    return most
+
+
+def _largest(predict: Callable[[int], float], least: int, most: int, tolerance: float) -> int:
+    """The largest T in least … most with predict(T) ≤ tolerance; 0 if there is none."""
+    tolerance = max(tolerance, _ROUNDING)
+    if most < least:
+        return 0
+    if predict(most) <= tolerance:
+        return most
+    return usable_circuits(lambda T: math.inf if most <= T else predict(max(T, least)), tolerance)
+
+
+def _redundant(n: int, S: int, z: int, L: int) -> Callable[[int], float]:
+    def predict(T: int) -> float:
+        uses = codes.line(T, n, S).uses
+        rho = (uses * (uses - 1)).sum().item() / (max(T * (T - 1), 1) * S**2)  # ρ*: no two circuits share two slots
+        return mlps(L, T, z, rho).active
+
+    return predict
+
+
+def _balanced(n: int, S: int, z: int, L: int) -> Callable[[int], float]:
+    return lambda T: rotations(codes.line(T, n, S), z, L)[-1].point.active
+
+
+def _residual(D: int, d: int, S: int, z: int, L: int) -> Callable[[int], float]:
+    small = circuits.random_residual(_SAMPLE, d, d, L, seed=0)
+    active = torch.arange(_SAMPLE)[:, None] if z == 1 else circuits.random_active(_SAMPLE, _SAMPLE, z, seed=0)
+    # These weights are independent: the mean trace of a sample is chance, which T circuits would blow up.
+    by_layer = [replace(s, trace=0.0) for s in statistics(small, active, circuits.sphere(_SAMPLE, z, d, seed=0))]
+
+    def predict(T: int) -> float:
+        e = q = relative = 0.0
+        for s in by_layer:
+            prediction, e, q = layer(s, T, D, D, S, z, e=e, q=q)
+            relative = prediction.relative
+        return relative
+
+    return predict
