@@ -5,6 +5,7 @@
 measures in this process and prints one JSON object; times in seconds, memory in bytes.
 """
 
+import ctypes
 import json
 import sys
 from mmap import mmap
@@ -116,7 +117,8 @@ def measure(method: str, T: int, z: int, L: int) -> dict[str, float]:
     if method == "touch":
         return {"seconds": seconds(lambda: torch.frombuffer(mmap(-1, made), dtype=torch.float32).fill_(1.0))}
     held = small.weights.nbytes + small.biases.nbytes
-    start_peak()  # what making the circuits took for a moment is over
+    ctypes.CDLL(None).malloc_trim(0)  # what making the circuits took for a moment goes back to the system
+    start_peak()
     network, first = once(lambda: exact.embed(small, z=z))
     after = memory()
     made_anew = [network]  # all are kept, so that none is made in memory that another one has touched

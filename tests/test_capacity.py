@@ -251,7 +251,7 @@ class AllAtOnce(ThreadingBackend):
 
 def test_rows_are_in_order_and_others_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "rows.json"
-    rows = sweep.run(product, POINTS, [1, 0], path)
+    rows = sweep.run(product, POINTS, iter([1, 0]), path)
     assert [(row["a"], row["seed"]) for row in rows] == [(a, s) for a in (1, 2, 9, 10) for s in (0, 1)]
     assert rows == json.loads(path.read_text())
     assert rows[0] == {"a": 1, "b": 0.5, "seed": 0, "value": 0.5}
@@ -274,7 +274,7 @@ def test_a_killed_sweep_goes_on_where_it_stopped(tmp_path: Path) -> None:
     code = "import sys, test_capacity as t; t.slow_sweep(*sys.argv[1:])"
     command = [sys.executable, "-c", code, str(path), str(log)]
     with subprocess.Popen(command, cwd=HERE, stderr=subprocess.DEVNULL) as child:
-        stop = time.monotonic() + 30
+        stop = time.monotonic() + 120
         while not path.exists() or len(json.loads(path.read_text())) < 3:
             assert child.poll() is None
             assert time.monotonic() < stop
@@ -411,6 +411,12 @@ def test_the_package_is_imported_without_joblib() -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=HERE.parent, capture_output=True, text=True, check=True)
     assert "superpos.sweep.run" in done.stdout.split()
     assert not {"joblib", "tqdm", "dask", "distributed"} & set(done.stdout.split())
+
+
+def test_without_joblib_a_sweep_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "joblib", None)
+    with pytest.raises(ImportError, match=r"pip install 'superpos\[sweep\]'"):
+        sweep.run(product, POINTS, [0], tmp_path / "rows.json")
 
 
 def test_a_stored_row_can_be_measured_again() -> None:

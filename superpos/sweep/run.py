@@ -46,12 +46,8 @@ def run(
         RuntimeError: if a job fails; the message names its setting. No other is begun then, and all that are finished
             are in the file.
     """
-    try:
-        from tqdm import tqdm  # not at the top: superpos is imported without it
-    except ImportError as error:
-        raise ImportError("superpos.sweep.run needs joblib and tqdm: pip install 'superpos[sweep]'") from error
-    names = _names(settings)
-    wanted = {_key({**asdict(s), "seed": seed}, names): (s, seed) for s in settings for seed in _checked(seeds)}
+    tqdm, names, seeds = _progress_bar(), _names(settings), _checked(seeds)
+    wanted = {_key({**asdict(s), "seed": seed}, names): (s, seed) for s in settings for seed in seeds}
     path = Path(path)
     rows = {_key(row, names): row for row in _read(path, names)}
     left = [job for key, job in wanted.items() if key not in rows]
@@ -145,6 +141,16 @@ def _row(measure: Measure, setting: Any, seed: int) -> dict | _Failure:
         return json.loads(json.dumps({**own, **found}, allow_nan=False))
     except Exception as error:
         return _Failure(f"{setting}, seed {seed}: {type(error).__name__}: {error}", traceback.format_exc())
+
+
+def _progress_bar() -> Any:
+    """tqdm, if joblib is there too. Neither is imported at the top: the package does without them."""
+    try:
+        import joblib  # noqa: F401
+        from tqdm import tqdm
+    except ImportError as error:
+        raise ImportError("superpos.sweep.run needs joblib and tqdm: pip install 'superpos[sweep]'") from error
+    return tqdm
 
 
 def _names(settings: Sequence[Any]) -> tuple[str, ...]:
