@@ -91,7 +91,8 @@ def test_a_ring_has_the_points_it_says(n: int) -> None:
 def test_every_circuit_of_a_small_set_has_a_lane(z: int, n: int) -> None:
     network = exact.embed(circuits.rotations(n * n, 1, seed=0), z=z)
     assert (network.plan.n_g, network.plan.S) == (n, z)
-    active = every_set(n * n, z)[:20000]
+    sets = every_set(n * n, z)
+    active = sets[torch.randperm(len(sets), generator=torch.Generator().manual_seed(0))[:20000]]
     assert alive(network.run(active, points(len(active), z))).all()
 
 
@@ -124,13 +125,17 @@ def test_run_says_what_the_matrices_do(z: int, extra: int) -> None:
     everyone = torch.arange(40).expand(200, -1)
     for l, (neurons, put) in enumerate(network.states(active, x), start=1):
         torch.testing.assert_close(network.read(A[l - 1], active, l), run.estimates[l], atol=1e-5, rtol=1e-5)
+        assert torch.equal(network.live(A[l - 1], active, l), alive(run))
         torch.testing.assert_close(network.read_all(A[l - 1], l), network.read(A[l - 1], everyone, l))
         if z > 1:  # with z = 1 a crowded lane is not silenced, only not read
             torch.testing.assert_close(A[l - 1], put, atol=1e-5, rtol=1e-5)
             assert run.on[l - 1].item() == pytest.approx((A[l - 1] > 0).float().mean().item(), abs=1e-4)
         assert torch.equal(neurons, put)
     assert (run.estimates[1:, ~alive(run)] == 0).all()
-    torch.testing.assert_close(network(network.encode(active, x)), A[-1], atol=1e-5, rtol=1e-5)
+    traced = list(network.trace(network.encode(active, x)))
+    for gated, plain in zip(traced, A, strict=True):
+        torch.testing.assert_close(gated, plain, atol=1e-5, rtol=1e-5)
+    assert torch.equal(network(network.encode(active, x)), traced[-1])
 
 
 def test_an_inactive_circuit_reads_zero() -> None:
@@ -229,11 +234,12 @@ def test_the_most_rotations_in_width_1000(z: int, T: int) -> None:
 def test_200_layers_do_not_grow() -> None:
     c = circuits.rotations(729, 200, seed=0)
     network, active, x = exact.embed(c, z=2), circuits.random_active(729, 200, 2, seed=0), points(200, 2)
-    truth, A, error = c.run(active, x), network.encode(active, x), []
-    for k, layer in enumerate(network.layers):
-        A, l = layer(A), k + 1 - (len(network.layers) - 200)
-        if l > 0:
-            error.append((network.read(A, active, l) - truth[l]).square().sum(dim=-1).max().item())
+    error = [
+        (network.read(A, active, l) - truth).square().sum(dim=-1).max().item()
+        for (l, truth), A in zip(
+            enumerate(c.run(active, x)[1:], 1), network.trace(network.encode(active, x)), strict=True
+        )
+    ]
     # Rounding of the two computations drifts apart like a random walk or, at worst, in proportion to the layers.
     eps = torch.finfo(torch.float32).eps
     assert all(e < (8 * eps * (l + 4)) ** 2 for l, e in enumerate(error))
@@ -254,6 +260,10 @@ def test_557_with_a_tolerance(z: int, most: float) -> None:
     network = exact.embed(c, 1000, z=z, tolerance=most)
     active, x = circuits.random_active(557, 200_000, z, seed=1), points(200_000, z)
     run = network.run(active, x)
+    some, y = active[:4000], x[:4000]
+    last = matrices(network, some, y)[-1]  # the flags too are those of the network itself
+    assert torch.equal(network.live(last, some, 5), alive(run)[:4000])
+    torch.testing.assert_close(network.read(last, some, 5), run.estimates[5, :4000], atol=1e-5, rtol=1e-5)
     error = (run.estimates - c.run(active, x))[1:].square().sum(dim=-1).amax(dim=0)
     assert 0 < 1 - alive(run).double().mean() < most
     assert (error[alive(run)] < 1e-9).all()
@@ -361,6 +371,26 @@ def test_activations_beyond_the_bound(z: int) -> None:
             use(active, torch.ones(1, z, 2))
 
 
+def test_inputs_up_to_the_bound_and_its_slack() -> None:
+    turned = MLPCircuits(-torch.eye(2).expand(2, 4, 2, 2).clone(), torch.zeros(2, 4, 2))
+    network, active = exact.embed(turned, z=2, bound=1.0), torch.tensor([[0, 3]])
+    x = torch.tensor([[[-1.009, 0.5], [-0.3, -1.0]]])
+    A = next(network.trace(network.encode(active, x)))
+    torch.testing.assert_close(network.read(A, active, 1), turned.run(active, x)[1])
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_numbers_that_cannot_count(dtype: torch.dtype) -> None:
+    n = 2 * round(1 / torch.finfo(dtype).eps)
+    wide = MLPCircuits(
+        torch.zeros(1, 1, 1, 1, dtype=dtype).expand(1, n * n, 1, 1), torch.zeros(1, n * n, 1, dtype=dtype)
+    )
+    with pytest.raises(ValueError, match=r"circuits are torch.*, which counts to .*call .to\(torch.float32\)"):
+        exact.embed(wide, z=2)
+    with pytest.raises(ValueError, match=r"bound makes a gate constant of .* which torch.float32 does not hold"):
+        exact.embed(SMALL, bound=1e38)
+
+
 @pytest.mark.parametrize("z", [1, 2])
 def test_without_a_bound(z: int) -> None:
     c = circuits.random_mlps(9, 2, 2, seed=0)
@@ -370,6 +400,8 @@ def test_without_a_bound(z: int) -> None:
         network.dense()
     with pytest.raises(ValueError, match="bound is None; forward needs the largest"):
         network(torch.zeros(1, network.D))
+    with pytest.raises(ValueError, match="bound is None; a layer needs it"):
+        network.cells[0](torch.zeros(1, network.D))
     if z > 1:
         with pytest.raises(ValueError, match="bound is None; encode needs the largest"):
             network.encode(active, x)

@@ -26,7 +26,7 @@ def columns(T: int, n: int, S: int) -> tuple[Int64[Tensor, "S T"], Int64[Tensor,
     """
     check_count("n", n)
     check_count("T", T, at_most=n * n, why=f"a column of n = {n} slots has n² pairs")
-    check_count("S", S, at_most=max_columns(n), why=f"the smallest prime power in n = {n} is one less")
+    check_count("S", S, at_most=max_columns(n), why=f"one more than the smallest prime power of n = {n}")
     ring, t = Ring(n), torch.arange(T)
     a, b = t // n, t % n
     first = [ring.add(b, ring.multiply(a, torch.tensor(ring.point(c)))) if c else b for c in range(min(S, ring.points))]
@@ -37,5 +37,5 @@ def columns(T: int, n: int, S: int) -> tuple[Int64[Tensor, "S T"], Int64[Tensor,
 
 
 def max_columns(n: int) -> int:
-    """How many columns n slots have: one more than the smallest prime power that divides n."""
+    """How many columns n slots have: one more than the smallest of the prime powers whose product is n."""
     return Ring(n).points + 1

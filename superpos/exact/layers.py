@@ -84,7 +84,7 @@ class Rest(LaneLayer):
 class Staircase(LaneLayer):
     """Count up to the slot j to which a lane's circuit goes: with V = Σ_i (n + j) over its slots,
 
-        u_k = ReLU(V − 2n + ... ) = ReLU(V − n − k + 1),   k = 1 … n.
+        u_k = ReLU(V − n − k + 1),   k = 1 … n.
 
     One circuit has V = n + j, so u_k = ReLU(j − k + 1), and u_n = 0. Several have V ≥ 2n, and u_n ≥ 1.
     """
@@ -161,7 +161,8 @@ class Cell(LaneLayer):
         pre = torch.einsum(f"{weight},bsrnd->bsrmo", self.cells, state)
         pre += torch.einsum(f"{bias},bsrn->bsrmo", self.biases, here)
         if self.relu:
-            assert self.C is not None
+            if self.C is None:
+                raise ValueError("bound is None; a layer needs it for its gates: give superpos.exact.embed a bound")
             pre -= (self.C * (there.sum(dim=-1, keepdim=True) - there))[..., None]
         return torch.cat([pre, there[..., None], here[..., None]], dim=-1)
 

@@ -7,15 +7,11 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from superpos import codes
-from superpos.checks import check_positive, check_seed
-from superpos.circuits import MLPCircuits
-from superpos.exact.layers import Cell, LaneLayer, sorting
-from superpos.exact.plan import Plan, plan
+from superpos.exact.layers import Cell, LaneLayer
+from superpos.exact.plan import Plan
 from superpos.network import Network, Run
-from superpos.sampling import generator
 
-_SLACK = 1.01  # the gates hold for activations up to the bound and a little more, so that rounding cannot cross it
+SLACK = 1.01  # the gates hold for activations up to the bound and a little more, so that rounding cannot cross it
 
 
 class ExactNetwork(Network):
@@ -37,8 +33,7 @@ class ExactNetwork(Network):
         plan: Plan,
         here: Int64[Tensor, "S T"],
         there: Int64[Tensor, "S T"],
-        sort: list[LaneLayer],
-        cells: list[Cell],
+        layers: list[LaneLayer],
         bound: float | None,
     ) -> None:
         super().__init__()
@@ -47,7 +42,7 @@ class ExactNetwork(Network):
         self.register_buffer("there", there)
         pair, t = here * plan.n_g + there, torch.arange(plan.T, device=here.device).expand_as(here)
         self.register_buffer("circuit", torch.full((plan.S, plan.n_g**2), -1, device=here.device).scatter_(1, pair, t))
-        self.layers = nn.ModuleList([*sort, *cells])
+        self.layers = nn.ModuleList(layers)
 
     @property
     def L(self) -> int:
@@ -81,11 +76,22 @@ class ExactNetwork(Network):
         return A.flatten(1)
 
     def read(self, A: Float[Tensor, "B D"], active: Int64[Tensor, "B z"], layer: int) -> Float[Tensor, "B z d"]:
-        """The mean of a circuit's live copies, which are all equal; 0 where it has none.
+        """The mean of a circuit's live copies, which are all equal; 0 where it has none (`live`)."""
+        state, live = self._copies_in(A, active, layer)
+        total = torch.where(live[..., None], state, 0.0).sum(dim=(2, 3))
+        return total / live.sum(dim=(2, 3)).clamp_min(1)[..., None]
 
-        A copy is live in a lane that holds one circuit, if that circuit's two gates are on. For layer 0, of an input
-        just encoded, it is live if it is alone on its slot.
+    def live(self, A: Float[Tensor, "B D"], active: Int64[Tensor, "B z"], layer: int) -> Bool[Tensor, "B z"]:
+        """Whether a circuit has a live copy: its two gates are on, in a lane that holds one circuit.
+
+        For layer 0, of an input just encoded, a copy is live if it is alone on its slot.
         """
+        return self._copies_in(A, active, layer)[1].any(dim=3).any(dim=2)
+
+    def _copies_in(
+        self, A: Float[Tensor, "B D"], active: Int64[Tensor, "B z"], layer: int
+    ) -> tuple[Float[Tensor, "B z S lanes d"], Bool[Tensor, "B z S lanes"]]:
+        """What stands on a circuit's slot in each lane of each column, and whether that is a live copy."""
         S, n, c = self.plan.S, self.plan.n_g, self.d + 2
         lanes = A.view(len(A), S, -1, n, c).transpose(2, 3)  # batch, column, slot, lane
         i, j = (slots[:, active].permute(1, 2, 0) for slots in (self.here, self.there))
@@ -95,13 +101,9 @@ class ExactNetwork(Network):
         mine = lanes[sample, column, own]  # batch, circuit, column, lane, number
         state, on = mine[..., : self.d], mine[..., self.d] == 1
         if layer == 0 and self.plan.z > 1:
-            state = state - self._shift()
-            live = on & (mine[..., -1] == (n + j)[..., None])
-        else:
-            alone = (lanes[..., self.d].sum(dim=2) == 1)[:, None]
-            live = on & (lanes[sample, column, other][..., -1] == 1) & alone
-        total = torch.where(live[..., None], state, 0.0).sum(dim=(2, 3))
-        return total / live.sum(dim=(2, 3)).clamp_min(1)[..., None]
+            return state - self._shift(), on & (mine[..., -1] == (n + j)[..., None])
+        alone = (lanes[..., self.d].sum(dim=2) == 1)[:, None]
+        return state, on & (lanes[sample, column, other][..., -1] == 1) & alone
 
     def read_all(self, A: Float[Tensor, "B D"], layer: int) -> Float[Tensor, "B T d"]:
         """The same for all T circuits: a lane that holds one circuit names it by its two gates; all others read 0."""
@@ -122,14 +124,25 @@ class ExactNetwork(Network):
         return (out / times.clamp_min_(1)[:, None]).view(len(A), self.T, self.d)
 
     def forward(self, A: Float[Tensor, "B D"]) -> Float[Tensor, "B D1"]:
+        for after in self.trace(A):
+            A = after
+        return A
+
+    def trace(self, A: Float[Tensor, "B D"]) -> Iterator[Float[Tensor, "B D1"]]:
+        """What each layer of the circuits leaves of an encoded input, with sorting and gates.
+
+        Raises:
+            ValueError: if no bound is known, or an activation is beyond it.
+        """
         self._need_bound("forward")
         for layer in self._layers():
             A = layer(A)
-            if isinstance(layer, Cell) and layer.relu:
-                lanes = A.view(len(A), *layer.shape)
-                alone = lanes[..., -2].sum(dim=-1) == 1
-                check_bound("an activation", lanes[..., :-2].amax(dim=(3, 4))[alone], self.bound)
-        return A
+            if isinstance(layer, Cell):
+                if layer.relu:
+                    lanes = A.view(len(A), *layer.shape)
+                    alone = lanes[..., -2].sum(dim=-1) == 1
+                    check_bound("an activation", lanes[..., :-2].amax(dim=(3, 4))[alone], self.bound)
+                yield A
 
     def dense(self) -> list[tuple[Tensor, ...]]:
         self._need_bound("dense")
@@ -138,8 +151,9 @@ class ExactNetwork(Network):
     def run(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]) -> Run:
         """Run the active circuits, touching nothing but their own weights in a lane where they are live.
 
-        The same as `encode`, the layers and `read`, at the cost of the circuits alone. More circuits than the network
-        was made for are allowed: `live` says which have a copy, and the others read 0.
+        The estimates are those of `encode`, the layers and `read`, at the cost of the circuits alone. More circuits
+        than the network was made for are allowed: `live` says which have a copy, and the others read 0. `on` counts
+        the neurons of lanes that hold one circuit; with z = 1 a crowded lane has others on.
 
         Raises:
             TypeError, ValueError: for a batch that does not fit, or activations beyond the bound.
@@ -159,18 +173,16 @@ class ExactNetwork(Network):
     ) -> Iterator[tuple[Float[Tensor, "B M"], Float[Tensor, "B D"]]]:
         """What the layers of the circuits leave, put together from the live copies."""
         S, z, n = self.plan.S, self.plan.z, self.plan.n_g
-        copies = self._copies(active)
-        i, j = (slots[:, active].permute(1, 2, 0) for slots in (self.here, self.there))
-        sample, circuit, column = copies.nonzero(as_tuple=True)
-        for l, state in enumerate(self._live_states(active, inputs, copies), start=1):
+        held = torch.stack([self._holds(active, lane) for lane in range(z)], dim=-1)
+        sample, circuit, column, lane = held.nonzero(as_tuple=True)
+        t = active[sample, circuit]
+        i, j = self.here[column, t], self.there[column, t]
+        for l, state in enumerate(self._live_states(active, inputs, held.sum(dim=-1)), start=1):
             A = inputs.new_zeros(len(inputs), S, z, n, self.d + 2)
-            own, other = (x[sample, circuit, column] for x in ((i, j) if l % 2 == 0 else (j, i)))
-            for lane in range(z):
-                holds = self._holds(active, lane)[sample, circuit, column]
-                s, t, k = sample[holds], circuit[holds], column[holds]
-                A[s, k, lane, own[holds], : self.d] = state[s, t]
-                A[s, k, lane, own[holds], self.d] = 1
-                A[s, k, lane, other[holds], self.d + 1] = 1
+            own, other = (i, j) if l % 2 == 0 else (j, i)
+            A[sample, column, lane, own, : self.d] = state[sample, circuit]
+            A[sample, column, lane, own, self.d] = 1
+            A[sample, column, lane, other, self.d + 1] = 1
             yield A.flatten(1), A.flatten(1)
 
     def _live_states(
@@ -215,7 +227,7 @@ class ExactNetwork(Network):
     def _shift(self) -> float:
         if self.plan.z == 1:
             return 0.0
-        return self._need_bound("encode")
+        return SLACK * self._need_bound("encode")
 
     def _need_bound(self, what: str) -> float:
         if self.bound is None:
@@ -227,99 +239,13 @@ class ExactNetwork(Network):
         return self.bound
 
 
-def embed(
-    circuits: MLPCircuits,
-    D: int | None = None,
-    *,
-    z: int = 1,
-    tolerance: float = 0.0,
-    seed: int = 0,
-    bound: float | None = None,
-) -> ExactNetwork:
-    """Embed T MLP circuits so that any z of them are computed exactly, in every layer and at any depth.
-
-    A column of n slots has n² pairs (i, j), and a pair is one circuit: its state is at slot i after even layers and
-    at j after odd ones, and the weights between i and j are its own (`Cell`). One circuit alone is computed exactly.
-    Two in one lane would disturb each other, so the first layers sort (`Split`, `Rest`): the circuit on the first
-    occupied slot gets a lane of its own, that on the last another, and so on, up to z. Circuits that share slot i
-    cannot be told apart; `Staircase` and `OneHot` silence their lane. That is why there are S columns, with pairs as
-    `superpos.codes.columns` gives them.
-
-    **Theorem.** With S = z columns every set of at most z active circuits is computed exactly.
-
-    *Proof.* (1) Two circuits have the same slot i in at most one column (`superpos.codes.columns`). So the z − 1 others
-    spoil at most z − 1 of a circuit's z columns: in one of them it is alone on its slot. (2) In that column at most z
-    slots are occupied. Each `Split` takes the first and the last of them into lanes of their own and each `Rest` what
-    has been taken out of the remainder, without rounding (a number minus itself, and numbers with exact zeros added);
-    after z lanes nothing is left. So the circuit has a lane to itself. (3) In a lane with one circuit its gates are on
-    at i and j and off elsewhere. A slot j' ≠ j hears at most β‖w_u‖ + |b_u| ≤ C of the circuit u whose pair is (i, j'),
-    minus C: it is silent. Slot j hears w_t a_t + b_t, since (i, j) has one owner, and zeros. So the lane holds the
-    circuit's next state at j, and zeros elsewhere; by induction it does so after every layer. (4) A lane in which
-    circuits share the slot has V ≥ 2n and is silenced before the first layer. ∎
-
-    With fewer columns (`tolerance` > 0) some active circuits have no live copy. They are known: their gates are 0.
-
-    Args:
-        circuits: any MLP circuits.
-        D: width at most; None for the narrowest that fits.
-        z: circuits active at once.
-        tolerance: fraction of active circuits that may be left without a live copy.
-        seed: of the order in which circuits get their slots, drawn if the tolerance lets some sets fail.
-        bound: the largest |activation| of any circuit, inputs included; by default the circuits' own, if they know it.
-
-    Raises:
-        TypeError: if circuits is not MLPCircuits.
-        ValueError: if D is too narrow, as `plan`, or bound is not positive.
-
-    Source: our own; for z = 1 it is the ping-pong construction of Gibson. Chapter 11.
-    """
-    if not isinstance(circuits, MLPCircuits):
-        raise TypeError(f"circuits is {type(circuits).__name__}; the exact construction takes MLPCircuits")
-    check_seed("seed", seed)
-    bound = circuits.bound if bound is None else bound
-    if bound is not None:
-        check_positive("bound", bound)
-    sizes = plan(circuits.T, circuits.d, z=z, D=D, tolerance=tolerance)
-    n, device = sizes.n_g, circuits.stack.device
-    here, there = codes.columns(circuits.T, n, sizes.S)
-    if sizes.missing:
-        order = torch.randperm(circuits.T, generator=generator(seed, "slots"))
-        here, there = here[:, order], there[:, order]
-    here, there = here.to(device), there.to(device)
-    pair = here * n + there
-    cells = []
-    for l in range(circuits.L):
-        w, b = circuits.weights[l].detach(), circuits.biases[l].detach()
-        relu = circuits.last_relu or l < circuits.L - 1
-        C = _gate(w, b, bound) if bound is not None else None
-        shift = bound if bound is not None and z > 1 and l == 0 else 0.0
-        cells.append(Cell(_cells(w, pair, n), _cells(b, pair, n), z, back=l % 2 == 1, C=C, shift=shift, relu=relu))
-    largest = n * max(2 * _SLACK * (bound or 0.0), 2.0 * n)  # n circuits on a slot
-    sort = [layer.to(circuits.stack) for layer in sorting(sizes.S, z, n, circuits.d + 2, largest)]
-    return ExactNetwork(sizes, here, there, sort, [cell.to(circuits.stack) for cell in cells], bound)
-
-
 def check_bound(name: str, values: Tensor, bound: float | None) -> None:
     """Refuse activations beyond the bound from which the gates were made."""
     if bound is None or not values.numel():
         return
     largest = values.abs().max().item()
-    if not largest <= _SLACK * bound:
+    if not largest <= SLACK * bound:
         raise ValueError(
             f"{name} is {largest:.6g} in size, but the bound is {bound:g}: embed the circuits with "
             f"bound={math.ceil(largest) if math.isfinite(largest) else '…'} or more"
         )
-
-
-def _gate(w: Float[Tensor, "T d d"], b: Float[Tensor, "T d"], bound: float) -> float:
-    """C ≥ β max_t ‖w_t‖_∞ + max_t |b_t|, which no slot can hear of a circuit that is elsewhere."""
-    return _SLACK * bound * w.abs().sum(dim=-1).max().item() + b.abs().max().item() + 1
-
-
-def _cells(values: Float[Tensor, "T *d"], pair: Int64[Tensor, "S T"], n: int) -> Float[Tensor, "S n n *d"]:
-    """Each circuit's numbers at its pair of slots of every column; 0 where there is no circuit."""
-    size = (len(pair), n * n, *values.shape[1:])
-    cells = values.new_empty(size) if len(values) == n * n else values.new_zeros(size)
-    for column, own in zip(cells, pair, strict=True):
-        column.index_copy_(0, own, values)
-    return cells.unflatten(1, (n, n))

@@ -35,19 +35,13 @@ class Plan:
 
     @property
     def k(self) -> int:
-        """Coefficients of the polynomial that is a circuit's address: two circuits share a slot in at most k − 1
-        columns."""
+        """Coefficients of the line that gives a circuit its slots: two circuits share one in at most k − 1 columns."""
         return 2
-
-    @property
-    def n(self) -> int:
-        """Slots of all lanes."""
-        return self.S * self.q * self.n_g
 
     @property
     def D(self) -> int:
         """Width of the widest layer, all gates counted: S q n_g (d + 2)."""
-        return self.n * (self.d + 2)
+        return self.S * self.q * self.n_g * (self.d + 2)
 
 
 def plan(T: int | None, d: int, *, z: int = 1, D: int | None = None, tolerance: float = 0.0) -> Plan:

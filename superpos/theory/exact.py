@@ -36,7 +36,7 @@ def missing_estimate(n: int, S: int, z: int, active: int | None = None) -> float
 
     p is the chance that a circuit is alone on its slot in a column, (1 − 1/n)^{c−1}, and is taken into a lane: of the
     occupied slots a column made for z takes the first and the last ⌊z/2⌋, and one more if z is odd and only one is
-    left. Every circuit is taken if c ≤ z. Chapter 12.
+    left. Every circuit is taken if c ≤ z. Chapter 11.
 
     Args:
         n, S, z: slots of a lane, columns, lanes of a column.
