@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
-from benchmarks import balanced, residual
+from benchmarks import balanced, exact, residual
 
 
 def table(construction: ModuleType, sizes: Iterable[tuple[int, ...]]) -> list[dict[str, float]]:
@@ -31,7 +31,11 @@ def main() -> None:
     if not Path("/proc/self/clear_refs").exists():
         sys.exit("memory is read from /proc/self: the benchmarks run on Linux only")
     sizes = [*balanced.SIZES, balanced.LARGE] if asked.large else balanced.SIZES
-    rows = {"residual": table(residual, residual.SIZES), "balanced": table(balanced, sizes)}
+    rows = {
+        "residual": table(residual, residual.SIZES),
+        "balanced": table(balanced, sizes),
+        "exact": table(exact, exact.SIZES),
+    }
     if asked.json:
         machine = {"cores": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
         asked.json.write_text(json.dumps({"machine": machine, **rows}, indent=1) + "\n")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from superpos.exact.layers import Cell
 
 BATCH = 32  # samples of the timed passes, with z active circuits each
-SIZES = [(961, 1, 5), (6561, 2, 5), (62500, 2, 5), (1018081, 1, 20), (729, 3, 5)]  # T, z, L
+SIZES = [(6561, 2, 5), (62500, 2, 5), (250000, 2, 20), (1018081, 1, 20), (729, 3, 5)]  # T, z, L
 HEAD = (
     "      T z  L    D    MB | embed  first touch  loop             dense        | embed  (own)  both  (own)"
     " | run    states          forward          products circuits\n"
