@@ -1,21 +1,22 @@
 #!/bin/sh
-# Fetch the browser files that the site carries itself, and keep only what a page loads.
+# Fetch KaTeX, which sets the mathematics while the book is built, and keep only what the build and a page need.
 # Needs npm; run by hand to move to another version (the result is committed; no build needs Node).
 set -eu
 
-VERSION=3.2.2
+VERSION=0.19.1
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 TMP=$(mktemp -d)
 trap 'rm -rf "$TMP"' EXIT
 
-(cd "$TMP" && npm pack --silent "mathjax@$VERSION" && tar -xzf "mathjax-$VERSION.tgz")
+(cd "$TMP" && npm pack --silent "katex@$VERSION" && tar -xzf "katex-$VERSION.tgz")
 
-OUT=$ROOT/vendor/mathjax
-FONTS=output/chtml/fonts/woff-v2
+OUT=$ROOT/vendor/katex
+DIST=$TMP/package/dist
 rm -rf "$OUT"
-mkdir -p "$OUT/$FONTS"
-cp "$TMP/package/es5/tex-chtml-full.js" "$OUT/"
-cp "$TMP/package/es5/$FONTS/"*.woff "$OUT/$FONTS/"
-cp "$TMP/package/LICENSE" "$OUT/LICENSE"
-echo "mathjax $VERSION (npm), Apache-2.0" > "$OUT/VERSION"
+mkdir -p "$OUT/fonts"
+cp "$DIST/katex.min.js" "$TMP/package/LICENSE" "$OUT/"
+cp "$DIST/fonts/"*.woff2 "$OUT/fonts/"
+# Every browser of the last ten years reads woff2: the two older formats of each font are left out.
+sed -E 's/,url\([^)]*\.woff\) format\("woff"\),url\([^)]*\.ttf\) format\("truetype"\)//g' "$DIST/katex.min.css" > "$OUT/katex.min.css"
+echo "katex $VERSION (npm), MIT" > "$OUT/VERSION"
 du -sh "$OUT"

@@ -96,7 +96,7 @@ def test_what_a_notebook_gets():
     assert Claim(**json.loads(json.dumps(bundle[MIME]))) == made
     page = bundle["text/html"]
     assert 'id="claim-a-name"' in page
-    assert r"\(|x|^2 &lt; D\)" in page  # marked for MathJax, and escaped
+    assert r"\(|x|^2 &lt; D\)" in page  # marked, and escaped
     for text in (page, bundle["text/plain"]):
         assert "≈ 2" in text
         assert "2 ± 0.020" in text

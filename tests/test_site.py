@@ -1,17 +1,11 @@
 """The built site: nothing from elsewhere, no dead link, and every page sound in a browser, however wide or dark."""
 
-import functools
-import http.server
-import os
 import re
-import shutil
-import threading
-from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from browser import chromium, listen, needs_browser, served
 from built_book import PAGES, SITE, html
-from playwright.sync_api import ConsoleMessage, Page, Request, Response, sync_playwright
 
 BUILT = [*PAGES, "search"]
 FETCHES = {
@@ -23,9 +17,6 @@ FETCHES = {
     "audio": "src",
     "embed": "src",
 }
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
-CHROMIUM_FLAGS += ["--disable-background-networking", "--disable-component-update"]
 
 
 def elsewhere(address: str) -> bool:
@@ -82,79 +73,25 @@ def test_no_id_twice(page):
     assert not {name for name in ids if ids.count(name) > 1}
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_mathematics_is_our_own(page):
-    soup = html(page)
-    scripts = [str(tag["src"]) for tag in soup.find_all("script", src=True)]
-    if soup.select("article .math"):
-        assert [s for s in scripts if "_static/mathjax/tex-chtml-full.js" in s]
-    assert (SITE / "_static/mathjax/tex-chtml-full.js").is_file()
-    assert len(list((SITE / "_static/mathjax/output/chtml/fonts/woff-v2").glob("*.woff"))) > 20
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """The site, served on the loopback."""
-    handler = functools.partial(Quiet, directory=str(SITE))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-
-
-def listen(page: Page, address: str, faults: list[str], where: str) -> None:
-    """Note every request to elsewhere, every one that fails, and every error."""
-
-    def request(asked: Request) -> None:
-        if not asked.url.startswith((address, "data:", "blob:")):
-            faults.append(f"{where}: asks for {asked.url}")
-
-    def response(answer: Response) -> None:
-        if answer.status >= 400:
-            faults.append(f"{where}: {answer.status} {answer.url}")
-
-    def console(message: ConsoleMessage) -> None:
-        if message.type == "error":
-            faults.append(f"{where}: {message.text}")
-
-    page.on("request", request)
-    page.on("response", response)
-    page.on("console", console)
-    page.on("pageerror", lambda error: faults.append(f"{where}: {error}"))
-
-
 OVERFLOW = """() => [document.documentElement, ...document.querySelectorAll('.bd-article-container')]
     .map(box => box.scrollWidth - box.clientWidth).filter(excess => excess > 0)"""
-MATHS = "() => window.MathJax?.startup?.promise?.then(() => document.querySelectorAll('mjx-merror').length)"
 
 
-@pytest.mark.skipif(
-    CHROMIUM is None and os.environ.get("CI") != "true", reason="no Chromium here: apt-get install chromium"
-)
-def test_pages_in_a_browser(address):
-    """No request to elsewhere, no failed one, no error, no formula that fails, nothing wider than the window."""
-    assert CHROMIUM, "CI must have Chromium: apt-get install chromium"
+@needs_browser
+def test_pages_in_a_browser():
+    """No request to elsewhere, no failed one, no error, nothing wider than the window."""
     faults: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+    with served() as address, chromium() as browser:
         for scheme in ("light", "dark"):
             context = browser.new_context(color_scheme=scheme, viewport={"width": 1280, "height": 900})
             for name in BUILT:
                 page, where = context.new_page(), f"{name}, {scheme}"
                 listen(page, address, faults, where)
                 page.goto(f"{address}{name}.html", wait_until="load")
-                if page.evaluate(MATHS):
-                    faults.append(f"{where}: a formula that MathJax cannot set")
-                for width in (1280, 390):
+                for width in (1280, 390, 360):
                     page.set_viewport_size({"width": width, "height": 900})
                     if excess := page.evaluate(OVERFLOW):
                         faults.append(f"{where}: {excess} px too wide at {width}")
                 page.close()
             context.close()
-        browser.close()
     assert not faults, "\n".join(faults)

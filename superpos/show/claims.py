@@ -173,7 +173,7 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def _typeset(statement: str) -> str:
-    """HTML of a statement, its `$maths$` marked for MathJax."""
+    """HTML of a statement, its `$maths$` marked as notebooks and the build of the book read it."""
     parts = _MATHS.split(statement)
     return "".join(
         f'<span class="math notranslate nohighlight">\\({html.escape(part)}\\)</span>' if i % 2 else html.escape(part)

@@ -1,0 +1,152 @@
+r"""Mathematics is set while the book is built, by KaTeX: a page carries finished HTML and MathML, and no script for it.
+
+KaTeX (vendor/katex) runs in this process, in the JavaScript engine QuickJS. Its HTML is for the eye and hidden from
+screen readers; the MathML beside it is for them. A formula that KaTeX cannot set is a warning that names the page and
+the formula, and so stops the build.
+"""
+
+import functools
+import html
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import quickjs
+from bs4 import BeautifulSoup
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.util import logging
+from sphinx.util.math import get_node_equation_number
+from sphinx.writers.html5 import HTML5Translator
+
+KATEX = Path(__file__).resolve().parents[2] / "vendor/katex/katex.min.js"
+STYLES = ("katex/katex.min.css", "mathematics.css")
+OPTIONS = {"output": "htmlAndMathml", "strict": "error", "trust": False, "throwOnError": True}
+CLASSES = "math notranslate nohighlight"
+MARKED = re.compile(r'(<(span|div) class="math[^"]*">)\s*\\([(\[])(.*?)\\[)\]]\s*(</\2>)', re.DOTALL)
+TOKEN = re.compile(r"\\(begin|end)\s*\{|\\(\\)|\\.", re.DOTALL)
+NUMBERED = re.compile(r"\\(begin|end)\{(equation|align|alignat|gather)\}")
+log = logging.getLogger(__name__)
+
+
+class Unset(ValueError):
+    """KaTeX cannot set a formula; the message says why."""
+
+
+@functools.cache
+def katex() -> Callable[[str, str], str]:
+    """KaTeX's function from TeX and options (as JSON) to HTML, in an engine of its own."""
+    engine = quickjs.Context()
+    engine.eval(KATEX.read_text(encoding="utf8"))
+    engine.eval("function set(tex, options) { return katex.renderToString(tex, JSON.parse(options)) }")
+    return engine.get("set")
+
+
+@functools.cache
+def typeset(tex: str, display: bool = False) -> str:
+    """The HTML and MathML of a formula; `Unset` if it has none."""
+    try:
+        return katex()(tex.strip(), json.dumps(OPTIONS | {"displayMode": display}))
+    except quickjs.JSException as error:
+        raise Unset(str(error).splitlines()[0]) from None
+
+
+def breaks_lines(tex: str) -> bool:
+    r"""Whether `\\` stands outside every environment, where KaTeX would not break the line."""
+    depth = 0
+    for token in TOKEN.finditer(tex):
+        depth += {"begin": 1, "end": -1}.get(token[1], 0)
+        if token[2] and depth == 0:
+            return True
+    return False
+
+
+def displayed(tex: str, nowrap: bool = False) -> str:
+    r"""What Sphinx means by a displayed formula: an empty line starts another equation, `\\` another line.
+
+    An environment of amsmath (`nowrap`) is taken as it is, but for the numbers that it would count for itself.
+    """
+    if nowrap:
+        return NUMBERED.sub(r"\\\1{\2*}", tex)
+    parts = [part for part in re.split(r"\n\s*\n", tex) if part.strip()]
+    lines = [rf"\begin{{split}}{part}\end{{split}}" if breaks_lines(part) else part for part in parts]
+    return lines[0] if len(lines) == 1 else r"\begin{aligned}" + r"\\".join(lines) + r"\end{aligned}"
+
+
+def attempt(tex: str, display: bool, page: str, location: Any = None) -> str:
+    """The formula as HTML; one that cannot be set is shown as it was written, with a warning."""
+    try:
+        return typeset(tex, display)
+    except Unset as reason:
+        log.warning("%s: KaTeX cannot set %r: %s", page, tex, reason, location=location, type="mathematics")
+        return f"<code>{html.escape(tex)}</code>"
+
+
+def visit_math(self: HTML5Translator, node: nodes.math) -> None:
+    formula = attempt(node.astext(), False, self.builder.current_docname, node)
+    self.body.append(self.starttag(node, "span", "", CLASS=CLASSES) + formula + "</span>")
+    raise nodes.SkipNode
+
+
+def visit_displaymath(self: HTML5Translator, node: nodes.math_block) -> None:
+    """A displayed formula, after its number: the style sheet puts the number at the right."""
+    self.body.append(self.starttag(node, "div", CLASS=CLASSES))
+    if node["number"] and not node["nowrap"]:
+        self.body.append(f'<span class="eqno">({get_node_equation_number(self, node)})')
+        self.add_permalink_ref(node, "Link to this equation")
+        self.body.append("</span>")
+    tex = displayed(node.astext(), node["nowrap"])
+    self.body.append(attempt(tex, True, self.builder.current_docname, node) + "</div>\n")
+    raise nodes.SkipNode
+
+
+def set_marked(text: str, page: str, location: Any = None) -> str:
+    r"""Set the formulas that a cell's own HTML marks, as `<span class="math">\(...\)</span>` or `<div ...>\[...\]`."""
+
+    def formula(found: re.Match[str]) -> str:
+        start, _, opening, tex, end = found.groups()
+        return start + attempt(html.unescape(tex), opening == "[", page, location) + end
+
+    return MARKED.sub(formula, text)
+
+
+def set_outputs(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Set the mathematics of the cells' outputs, which reach the page as they are."""
+    for node in list(doctree.findall(nodes.raw)):
+        if "html" in node.get("format", "").split() and "math" in node.astext():
+            text = set_marked(node.astext(), docname, node)
+            changed = nodes.raw(node.rawsource, text, **node.attributes)
+            node.replace_self(changed)
+
+
+def as_written(title: str) -> str:
+    """A title in which each formula is its TeX again: a browser's tab shows no markup."""
+    soup = BeautifulSoup(title, "html.parser")
+    for formula in soup.select(".math"):
+        tex = formula.select_one("annotation")
+        formula.replace_with(tex.get_text() if tex else formula.get_text())
+    return str(soup)
+
+
+def mend_page(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
+    """Load KaTeX's styles on the pages with mathematics alone, and keep markup out of the title."""
+    if 'class="katex' in context.get("body", ""):
+        for i, name in enumerate(STYLES):
+            app.add_css_file(name, priority=400 + i)
+    if 'class="katex' in context.get("title", ""):
+        context["title"] = as_written(context["title"])
+
+
+def choose(app: Sphinx, config: Config) -> None:
+    config.html_math_renderer = "katex"
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_html_math_renderer("katex", (visit_math, None), (visit_displaymath, None))
+    app.connect("config-inited", choose)
+    app.connect("doctree-resolved", set_outputs, priority=950)
+    app.connect("html-page-context", mend_page, priority=300)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,66 @@
+"""A browser for the tests that open the built site in one, and what it complains about."""
+
+import functools
+import http.server
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from built_book import SITE
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, sync_playwright
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
+FLAGS += ["--disable-background-networking", "--disable-component-update"]
+needs_browser = pytest.mark.skipif(
+    CHROMIUM is None and os.environ.get("CI") != "true", reason="no Chromium here: apt-get install chromium"
+)
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def served(folder: os.PathLike[str] = SITE) -> Iterator[str]:
+    """The address of a folder, by default of the site, on the loopback."""
+    handler = functools.partial(Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Chromium; in CI a machine without it fails, elsewhere the test is skipped (`needs_browser`)."""
+    assert CHROMIUM, "CI must have Chromium: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+def listen(page: Page, address: str, faults: list[str], where: str) -> None:
+    """Note every request to elsewhere, every one that fails, and every error."""
+
+    def request(asked: Request) -> None:
+        if not asked.url.startswith((address, "data:", "blob:")):
+            faults.append(f"{where}: asks for {asked.url}")
+
+    def response(answer: Response) -> None:
+        if answer.status >= 400:
+            faults.append(f"{where}: {answer.status} {answer.url}")
+
+    def console(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            faults.append(f"{where}: {message.text}")
+
+    page.on("request", request)
+    page.on("response", response)
+    page.on("console", console)
+    page.on("pageerror", lambda error: faults.append(f"{where}: {error}"))
