@@ -1,23 +1,19 @@
-"""Write `book/assets/claim.svg`, the README's picture: the front page's first figure, as the built book has it.
+"""Write `book/assets/claim.svg`, the README's picture: the first frame of the front page's figure, as it was built.
 
 make book && .venv/bin/python scripts/readme_picture.py
 """
 
 import json
+import shutil
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 
 
 def main() -> None:
-    front = json.loads((ROOT / "_build/jupyter_execute/index.ipynb").read_text())
-    drawn = [
-        o["data"]["image/svg+xml"]
-        for cell in front["cells"]
-        for o in cell.get("outputs", ())
-        if "data" in o and "image/svg+xml" in o["data"]
-    ]
-    (ROOT / "book/assets/claim.svg").write_text("".join(drawn[0]))
+    folder = ROOT / "_build/html/_images/explore/fig-claim"
+    first = next(frame for frame in json.loads((folder / "data.json").read_text())["frames"] if frame["start"])
+    shutil.copyfile(folder / first["file"], ROOT / "book/assets/claim.svg")
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ def long_reading(page: str) -> Iterator[str]:
     text = article(page)
     for formula in text.select(".math"):
         formula.replace_with(" formula ")
-    for other in text.select("pre, script, style, table, details, .claim, .headerlink"):
+    for other in text.select("pre, script, style, table, details, .claim, .explore, .headerlink"):
         other.decompose()
     words = len(text.get_text(" ").split())
     if page in NUMBERED and words > MINUTES * WORDS_PER_MINUTE:

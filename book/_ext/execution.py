@@ -36,6 +36,7 @@ KERNEL_ENVIRONMENT = {
     "OMP_NUM_THREADS": "2",  # a sum is rounded alike in every build
     "MKL_NUM_THREADS": "2",
     "OMP_WAIT_POLICY": "PASSIVE",  # two kernels share two cores: a thread that waits must not spin
+    "SUPERPOS_STATIC": "1",  # a figure with sliders draws all of its frames: a page has no kernel
     "MATPLOTLIBRC": str(ROOT / "book/_ext"),
     "SOURCE_DATE_EPOCH": "1704067200",  # the date that matplotlib writes into a figure
 }

@@ -10,7 +10,7 @@ import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter
 from torch import Tensor
 
 # Okabe & Ito's palette: distinct for every kind of colour vision. Marker and line style are the second cue.
@@ -250,6 +250,8 @@ def draw(ax: Axes, series: Sequence[Series], log: str) -> None:
     if "x" in log and len(at) <= 10:  # the values themselves are the better ticks
         ax.set_xticks(at, [f"{value:,.0f}" if value >= 1 else f"{value:.2g}" for value in at], rotation=0)
         ax.set_xticks([], minor=True)
+    elif "x" in log:
+        ax.xaxis.set_minor_formatter(NullFormatter())
     elif all(value == round(value) for value in at):
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
 

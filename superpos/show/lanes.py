@@ -36,11 +36,14 @@ def cells(lanes: Sequence[Lane], *, owners: bool = False, height: float = 2.9) -
     return figure
 
 
-def cell_and_curves(lane: Lane, series: Sequence[Series], xlabel: str, ylabel: str, *, height: float = 3.5) -> Figure:
-    """A cell on the left, curves on logarithmic axes on the right."""
+def cells_and_curves(
+    lanes: Sequence[Lane], series: Sequence[Series], xlabel: str, ylabel: str, *, height: float = 3.3
+) -> Figure:
+    """Cells on the left, curves on logarithmic axes on the right."""
     figure = Figure(figsize=(6.2, height), layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=[1, 1.25])
-    _cell(left, lane)
+    *left, right = figure.subplots(1, len(lanes) + 1, width_ratios=[*[3 / (2 + len(lanes))] * len(lanes), 1.25])
+    for ax, lane in zip(left, lanes, strict=True):
+        _cell(ax, lane)
     draw(right, series, "xy")
     right.set(xlabel=xlabel, ylabel=ylabel, ylim=(None, 40 * right.get_ylim()[1]))  # room for the legend
     legend(right)
