@@ -8,9 +8,11 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 SITE   := $(BUILD)/html
 
-# What a page can depend on. The list itself is a file, so that adding or deleting a source counts as a change.
-SOURCES := $(shell find index.md _config.yml _toc.yml requirements.txt book superpos vendor -type f \
+# What a page can depend on. The list itself is a file, with the addresses that the environment gives, so that adding
+# or deleting a source, or publishing elsewhere, counts as a change.
+SOURCES := $(shell find index.md _config.yml _toc.yml CITATION.cff requirements.txt book superpos vendor -type f \
              ! -path '*/__pycache__/*' ! -path '*/.*' ! -name '*.ipynb' 2>/dev/null | LC_ALL=C sort)
+STATE := $(SOURCES) $(SITE_URL) $(REPOSITORY)
 
 export BOOK_CACHE = $(abspath $(BUILD))/cache
 export PYTHONPATH = $(CURDIR)
@@ -18,7 +20,7 @@ export PYTHONHASHSEED = 0
 export PYTHONNOUSERSITE = 1
 export JUPYTER_PREFER_ENV_PATH = 1
 
-.PHONY: help book test lab serve bench reproducible clean FORCE
+.PHONY: help book pdf test lab serve bench reproducible clean FORCE
 .DELETE_ON_ERROR:
 
 help:  ## show this list
@@ -26,6 +28,8 @@ help:  ## show this list
 
 book: $(SITE)/.built  ## build the book, and say where to open it
 	@echo "The book is built: open $(SITE)/index.html"
+
+pdf: $(BUILD)/superpos.pdf  ## print the whole book to one PDF (needs Chromium)
 
 test: $(SITE)/.built  ## build the book and run every test
 	@$(BIN)/python -m pytest
@@ -57,6 +61,9 @@ $(READY): requirements.txt pyproject.toml $(if $(filter yes,$(SOUND)),,FORCE)
 $(SITE)/.built: $(READY) $(BUILD)/sources $(SOURCES)
 	@$(BIN)/python scripts/build.py $(BUILD)
 
+$(BUILD)/superpos.pdf: $(SITE)/.built scripts/pdf.py
+	@$(BIN)/python scripts/pdf.py $(BUILD)
+
 $(BUILD)/sources: FORCE
 	@mkdir -p $(BUILD)
-	@echo "$(SOURCES)" | tr ' ' '\n' | cmp -s - $@ || echo "$(SOURCES)" | tr ' ' '\n' > $@
+	@echo "$(STATE)" | tr ' ' '\n' | cmp -s - $@ || echo "$(STATE)" | tr ' ' '\n' > $@

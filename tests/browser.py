@@ -64,3 +64,12 @@ def listen(page: Page, address: str, faults: list[str], where: str) -> None:
     page.on("response", response)
     page.on("console", console)
     page.on("pageerror", lambda error: faults.append(f"{where}: {error}"))
+
+
+def until(page: Page, condition: str) -> None:
+    """Wait for a condition of the page; Playwright's own way needs a script that the pages' policy forbids."""
+    for _ in range(50):
+        if page.evaluate(condition):
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(f"after five seconds not yet: {condition}")

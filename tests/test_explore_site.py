@@ -1,22 +1,32 @@
-"""Figures with sliders on the pages, in a browser: by key, mouse and touch, from a disk, and without a script."""
+"""Figures with sliders on the pages, in a browser: by key, mouse and touch, from a disk, and without a script.
+
+Every page of the book that has such a figure is tested, and every figure and slider on it.
+"""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from urllib.parse import urljoin
 
 import pytest
 from browser import chromium, listen, needs_browser, served
-from built_book import NUMBERED, SITE, article, cells
-from playwright.sync_api import Browser, Locator, Page, Position
+from built_book import NUMBERED, PAGES, SITE, article
+from playwright.sync_api import Browser, Locator, Page, expect
 
-PAGES = ["index", *NUMBERED]
-ANSWER = 50  # ms from a slider's move to the next frame painted
-TIMED = """([box, up]) => new Promise(done => {
-    const input = box.querySelector('input'), image = box.querySelector('img');
-    const start = performance.now();
-    input.value = Number(input.value) + up;
+PATHS = {name: SITE / f"{name}.html" for name in PAGES}
+EXPLORED = ["index", *(p for p in PAGES[1:] if PATHS[p].exists() and 'class="explore"' in PATHS[p].read_text())]
+ANSWER = 50  # ms from a slider's move until the next frame is painted
+TIMED = """(input, step) => new Promise(done => {
+    const image = input.closest('.explore').querySelector('img');
+    const before = image.src, start = performance.now();
+    input.value = Number(input.value) + step;
     input.dispatchEvent(new Event('input', {bubbles: true}));
-    image.decode().then(() => requestAnimationFrame(() => done(performance.now() - start)));
+    if (image.src === before) throw new Error('the picture is the same');
+    const painted = () => done(performance.now() - start);
+    image.decode().then(() => requestAnimationFrame(() => setTimeout(painted))); // a task after the frame
 })"""
+LOADED = "image => image.decode().then(() => image.naturalWidth > 0)"
+
+on_each_page = pytest.mark.parametrize("name", EXPLORED)
 
 
 @pytest.fixture(scope="module")
@@ -31,83 +41,142 @@ def address() -> Iterator[str]:
         yield found
 
 
-def told(box: Locator, slider: Locator) -> tuple[str | None, ...]:
-    """All that a move of the slider must change: the picture, its alt text, and what the slider says."""
-    image, name = box.locator("img"), slider.get_attribute("id")
-    said = box.locator(f'output[for="{name}"]').inner_text()
-    return image.get_attribute("src"), image.get_attribute("alt"), said, slider.get_attribute("aria-valuetext")
+def sliders(page: Page) -> list[tuple[Locator, Locator]]:
+    """Every figure of the page with each of its sliders."""
+    found = [(box, slider) for box in page.locator(".explore").all() for slider in box.locator("input").all()]
+    assert found
+    return found
 
 
-def moved(box: Locator, slider: Locator, move: str) -> None:
-    """Move the slider, and see that all has changed and that the new picture is there."""
-    before = told(box, slider)
-    if move == "key":
-        at_end = slider.input_value() == slider.get_attribute("max")
-        slider.press("ArrowLeft" if at_end else "ArrowRight")
-    else:
-        room = slider.bounding_box()
-        assert room
-        at_end = slider.input_value() == slider.get_attribute("max")
-        position = Position(x=3 if at_end else room["width"] - 3, y=room["height"] / 2)
-        slider.tap(position=position) if move == "touch" else slider.click(position=position)
-    after = told(box, slider)
-    assert not [a for a, b in zip(before, after, strict=True) if a == b]
-    box.locator("img").evaluate("image => image.decode()")
-    assert box.locator("img").evaluate("image => image.naturalWidth") > 0
+def told(box: Locator, slider: Locator) -> list[str | None]:
+    """All that a move of the slider must change: the picture, its alt text, and what the slider says, twice."""
+    image, said = box.locator("img"), box.locator(f'output[for="{slider.get_attribute("id")}"]')
+    seen = [image.get_attribute("src"), image.get_attribute("alt")]
+    return [*seen, said.inner_text(), slider.get_attribute("aria-valuetext")]
 
 
-def try_all(page: Page, move: str) -> int:
-    boxes = page.locator(".explore").all()
-    for box in boxes:
-        for slider in box.locator("input[type=range]").all():
-            moved(box, slider, move)
-    return len(boxes)
+def try_all(page: Page, *moves: Callable[[Locator], None]) -> None:
+    """Each move of each slider changes all that it must, to a picture that is there."""
+    for box, slider in sliders(page):
+        for move in moves:
+            before = told(box, slider)
+            move(slider)
+            after = told(box, slider)
+            assert not [a for a, b in zip(before, after, strict=True) if a == b], move.__name__
+            assert after[2] == after[3]
+            assert box.locator("img").evaluate(LOADED)
+
+
+def at_end(slider: Locator) -> bool:
+    return slider.input_value() == slider.get_attribute("max")
+
+
+def by_key(slider: Locator) -> None:
+    slider.press("ArrowLeft" if at_end(slider) else "ArrowRight")
+
+
+def other_end(slider: Locator) -> tuple[float, float]:
+    """A place on the slider: its right end, or the left one if it stands at the right."""
+    slider.scroll_into_view_if_needed()
+    room = slider.bounding_box()
+    assert room
+    return (3 if at_end(slider) else room["width"] - 3), room["height"] / 2
+
+
+def by_mouse(slider: Locator) -> None:
+    """Drag from the middle to an end."""
+    (x, y), room = other_end(slider), slider.bounding_box()
+    assert room
+    mouse = slider.page.mouse
+    mouse.move(room["x"] + room["width"] / 2, room["y"] + y)
+    mouse.down()
+    mouse.move(room["x"] + x, room["y"] + y, steps=4)
+    mouse.up()
+
+
+def by_touch(slider: Locator) -> None:
+    x, y = other_end(slider)
+    slider.tap(position={"x": x, "y": y})
 
 
 @needs_browser
-@pytest.mark.parametrize("name", PAGES)
-@pytest.mark.parametrize("move", ["key", "mouse", "touch"])
-def test_every_slider_answers(name, move, browser, address):
+@on_each_page
+def test_key_and_mouse(name, browser, address):
+    """They move every slider, and until then a page has loaded nothing but the first frames."""
     faults: list[str] = []
-    touch = {"has_touch": True, "viewport": {"width": 390, "height": 800}} if move == "touch" else {}
-    with browser.new_context(**touch) as context:
+    frames: list[str] = []
+    with browser.new_context() as context:
         page = context.new_page()
         listen(page, address, faults, name)
-        page.goto(f"{address}{name}.html")
-        assert try_all(page, move) >= 1
+        page.on("request", lambda request: frames.append(request.url) if "/explore/" in request.url else None)
+        page.goto(f"{address}{name}.html", wait_until="networkidle")
+        first = page.locator(".explore > img").evaluate_all("images => images.map(image => image.src)")
+        assert set(frames) <= set(first)
+        try_all(page, by_key, by_mouse)
+        assert set(frames) > set(first)
     assert not faults
 
 
 @needs_browser
-@pytest.mark.parametrize("name", PAGES)
-def test_later_frames_wait_and_the_next_is_quick(name, browser, address):
-    asked: list[str] = []
-    with browser.new_context() as context:
+@on_each_page
+def test_touch_on_a_phone(name, browser, address):
+    faults: list[str] = []
+    with browser.new_context(has_touch=True, is_mobile=True, viewport={"width": 390, "height": 800}) as context:
         page = context.new_page()
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(f"{address}{name}.html", wait_until="networkidle")
-        boxes = page.locator(".explore").all()
-        assert len([url for url in asked if "/explore/" in url]) <= len(boxes)  # the first frame of each
-        for box in boxes:
-            box.locator("input").first.focus()
-            page.wait_for_load_state("networkidle")
-            handle = box.element_handle()
-            at_end = box.locator("input").first.evaluate("input => input.value === input.max")
-            times = [page.evaluate(TIMED, [handle, up]) for up in [-1 if at_end else 1, 1 if at_end else -1] * 3]
-            assert min(times) < ANSWER
+        listen(page, address, faults, name)
+        page.goto(f"{address}{name}.html")
+        for _, slider in sliders(page):
+            room = slider.bounding_box()
+            assert room
+            assert room["height"] >= 40, "too small for a finger"
+        try_all(page, by_touch)
+    assert not faults
 
 
 @needs_browser
-@pytest.mark.parametrize("name", PAGES)
-def test_sliders_answer_from_a_disk(name, browser):
+@on_each_page
+def test_the_next_frame_is_quick(name, browser, address):
+    """Frames beside the shown one load when a slider is reached, and then answer at once: best of several moves."""
     with browser.new_context() as context:
         page = context.new_page()
-        page.goto((SITE / f"{name}.html").resolve().as_uri())
-        assert try_all(page, "key") >= 1
+        page.goto(f"{address}{name}.html")
+        for box in page.locator(".explore").all():
+            folder = str(box.get_attribute("data-folder")).lstrip("./")
+            with page.expect_request(lambda request, folder=folder: folder in request.url, timeout=5000):
+                box.locator("input").first.focus()
+            for slider in box.locator("input").all():
+                step = -1 if at_end(slider) else 1
+                assert min(slider.evaluate(TIMED, step * sign) for sign in (1, -1) * 4) < ANSWER
 
 
 @needs_browser
-@pytest.mark.parametrize("name", PAGES)
+@on_each_page
+def test_a_listener_is_told(name, browser, address):
+    """What a new frame shows is said to those who cannot see it, once the slider rests."""
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(f"{address}{name}.html")
+        for box, slider in sliders(page):
+            by_key(slider)
+            said = box.locator("[aria-live=polite]")
+            expect(said).to_have_text(str(box.locator("img").get_attribute("alt")))
+            assert page.get_by_label(page.locator(f'label[for="{slider.get_attribute("id")}"]').inner_text()).count()
+
+
+@needs_browser
+@on_each_page
+def test_from_a_disk(name, browser):
+    faults: list[str] = []
+    with browser.new_context() as context:
+        page = context.new_page()
+        listen(page, SITE.resolve().as_uri(), faults, name)
+        page.goto(PATHS[name].resolve().as_uri())
+        try_all(page, by_key)
+    assert not faults
+
+
+@needs_browser
+@on_each_page
 def test_without_a_script(name, browser, address):
     """The first frame, the caption and the data are there, and no slider that does nothing."""
     with browser.new_context(java_script_enabled=False) as context:
@@ -116,27 +185,31 @@ def test_without_a_script(name, browser, address):
         for box in page.locator(".explore").all():
             assert box.locator("img").is_visible()
             assert box.locator("xpath=ancestor::figure").locator("figcaption").inner_text().strip()
-            assert not box.locator("input").first.is_visible()
+            assert not [slider for slider in box.locator("input").all() if slider.is_visible()]
             link = box.locator("noscript a")
             assert link.is_visible()
-            data = page.request.get(f"{address}{name}.html".rsplit("/", 1)[0] + "/" + str(link.get_attribute("href")))
-            assert data.ok
-            assert len(data.json()["frames"]) == len(json.loads(str(box.get_attribute("data-frames"))))
+            data = page.request.get(urljoin(page.url, link.get_attribute("href")))
+            told = [[frame["file"], frame["alt"]] for frame in data.json()["frames"]]
+            assert told == json.loads(str(box.get_attribute("data-frames")))
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_page_has_a_figure_that_answers(name):
-    figures = article(name).select("figure[id] .explore")
-    assert figures
-    for figure in figures:
-        frames = json.loads(str(figure["data-frames"]))
+@on_each_page
+def test_every_frame_says_what_it_shows(name):
+    for box in article(name).select("figure[id] .explore"):
+        frames = json.loads(str(box["data-frames"]))
         assert 2 <= len(frames) <= 60
         assert len({alt for _, alt in frames}) == len(frames), "two frames of a figure say the same"
+        assert all((PATHS[name].parent / str(box["data-folder"]) / file).is_file() for file, _ in frames)
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_offered_notebook_is_light(name):
-    """The notebook to download has the first frame of a figure, not all of them."""
-    path = SITE / f"_sources/{name}.ipynb"
-    assert "application/vnd.superpos.explore+json" not in path.read_text()
-    assert cells(name)
+@on_each_page
+def test_offered_notebook_has_the_first_frame_alone(name):
+    text = (SITE / f"_sources/{name}.ipynb").read_text()
+    assert "application/vnd.superpos.explore+json" not in text
+    for figure in article(name).select("figure:has(.explore)"):
+        assert text.count(f'<div data-figure=\\"{figure["id"]}\\"><img alt=') == 1
+
+
+@pytest.mark.parametrize("name", ["index", *NUMBERED])
+def test_page_has_a_figure_that_answers(name):
+    assert article(name).select("figure[id] .explore")

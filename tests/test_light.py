@@ -1,7 +1,10 @@
 """Pages are light and strict: little to load, mathematics ready-made, and nothing allowed but files of the site."""
 
 import gzip
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -9,8 +12,8 @@ import mathematics
 import policy
 import pytest
 import weight
-from browser import chromium, listen, needs_browser, served
-from built_book import PAGES, SITE, article, html
+from browser import chromium, listen, needs_browser, served, until
+from built_book import PAGES, ROOT, SITE, article, html
 from playwright.sync_api import Page
 
 BUILT = [*PAGES, "search"]
@@ -18,6 +21,8 @@ MOST = 500_000  # bytes of a first view, compressed
 PACKED = {".woff2", ".png", ".jpg"}  # what a server does not compress once more
 PAINTED = """() => new Promise(done => new PerformanceObserver(list => done(list.getEntries().at(-1).startTime))
     .observe({type: 'largest-contentful-paint', buffered: true}))"""
+FONT = """() => document.fonts.ready.then(() =>
+    [...document.fonts].some(font => font.family === 'KaTeX_Main' && font.status === 'loaded'))"""
 
 
 @needs_browser
@@ -70,12 +75,68 @@ def test_formulas_are_set(page):
     assert not re.findall(r"\\[(\[][^\n]*|\$[^$\n]+\$", text.get_text())
 
 
+SCROLLING = """() => [...document.querySelectorAll('article .katex-display')]
+    .filter(box => box.scrollWidth > box.clientWidth).map(box => box.querySelector('annotation').textContent)"""
+BESIDE = """() => [...document.querySelectorAll('article div.math:has(.eqno)')].filter(box => {
+    const [number, formula] = ['.eqno', '.katex-display'].map(part => box.querySelector(part).getBoundingClientRect());
+    return number.left < formula.right - 1 && number.top < formula.bottom - 1;
+}).map(box => box.id)"""
+TORN = """() => [...document.querySelectorAll('article span.math')].filter(formula => {
+    const after = formula.nextSibling, end = document.createRange();
+    if (after?.nodeType !== Node.TEXT_NODE || !/^[.,;:)]/.test(after.data)) return false;
+    end.setStart(after, 0);
+    end.setEnd(after, 1);
+    const mark = end.getBoundingClientRect(), last = [...formula.querySelector('.katex-html').getClientRects()].at(-1);
+    return mark.width && last && mark.left < last.right - 1;
+}).map(formula => formula.querySelector('annotation').textContent)"""
+
+
+@needs_browser
+def test_formulas_fit():
+    """None scrolls in a wide window, lies under its number, or is torn from the comma that follows it."""
+    faults = []
+    with served() as address, chromium() as browser:
+        for name in PAGES:
+            page = browser.new_page(viewport={"width": 1280, "height": 900})
+            page.goto(f"{address}{name}.html", wait_until="load")
+            page.evaluate("document.fonts.ready")
+            faults += [f"{name} scrolls {tex}" for tex in page.evaluate(SCROLLING)]
+            for width in (1280, 390, 360):
+                page.set_viewport_size({"width": width, "height": 900})
+                faults += [f"{name}: {box} is under its number at {width}" for box in page.evaluate(BESIDE)]
+                faults += [f"{name}: the comma after {tex} starts a line at {width}" for tex in page.evaluate(TORN)]
+            page.close()
+    assert not faults, "\n".join(faults)
+
+
 def test_katex_sets_and_refuses():
     assert "<mfrac>" in mathematics.typeset(r"\frac{a}{b}")
     with pytest.raises(mathematics.Unset, match="nosuch"):
         mathematics.typeset(r"\nosuch{a}")
     with pytest.raises(mathematics.Unset, match="end of input"):
         mathematics.typeset(r"\frac{a}{b")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        r"Text with $\nosuch{a}$.",
+        "$$\n\\nosuch{a}\n$$ (eq-a)",
+        '```{raw} html\n<span class="math">\\(\\nosuch{a}\\)</span>\n```',  # as a cell's output has it
+    ],
+    ids=["inline", "displayed", "output"],
+)
+def test_a_formula_that_cannot_be_set_stops_the_build(tmp_path, source):
+    """The warning, which the build of the book takes as an error, names the page, the formula and the fault."""
+    extensions = "extensions = ['myst_parser', 'mathematics']\nmyst_enable_extensions = ['dollarmath']\n"
+    (tmp_path / "conf.py").write_text(extensions)
+    (tmp_path / "index.md").write_text(f"# A page\n\n{source}\n")
+    command = [sys.executable, "-m", "sphinx", "-W", "-q", str(tmp_path), str(tmp_path / "html")]
+    paths = os.environ | {"PYTHONPATH": str(ROOT / "book/_ext")}
+    done = subprocess.run(command, env=paths, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert r"index: KaTeX cannot set $\nosuch{a}$: ParseError" in done.stderr
+    assert "Undefined control sequence" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -169,7 +230,7 @@ def test_controls_work_under_the_policy():
 
 def full(page: Page) -> None:
     page.locator('[data-click="fullscreen"]').first.click()
-    page.wait_for_function("document.fullscreenElement !== null")
+    until(page, "document.fullscreenElement !== null")
     page.evaluate("document.exitFullscreen()")
 
 
@@ -196,16 +257,16 @@ def test_search_loads_its_index_when_asked():
 
 
 @needs_browser
-@pytest.mark.parametrize("name", ["index", "book/11-exact-superposition", "search"])
-def test_page_opens_from_a_disk(name):
-    errors: list[str] = []
+def test_pages_open_from_a_disk():
+    """Without a server as well: no error, nothing that fails to load, and formulas in KaTeX's fonts."""
+    faults: list[str] = []
     with chromium() as browser:
-        page = browser.new_page()
-        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("requestfailed", lambda request: errors.append(request.url))
-        page.goto((SITE / f"{name}.html").resolve().as_uri(), wait_until="load")
-        if name != "search":
-            assert page.locator("article .katex").count()
-            assert page.evaluate("document.fonts.check('16px KaTeX_Main')")
-    assert not errors
+        for name in BUILT:
+            page = browser.new_page()
+            listen(page, SITE.resolve().as_uri(), faults, name)
+            page.on("requestfailed", lambda request, where=name: faults.append(f"{where}: {request.url} fails"))
+            page.goto((SITE / f"{name}.html").resolve().as_uri(), wait_until="load")
+            if html(name).select_one("article .katex") and not page.evaluate(FONT):
+                faults.append(f"{name}: KaTeX's fonts are missing")
+            page.close()
+    assert not faults, "\n".join(faults)

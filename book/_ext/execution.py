@@ -87,7 +87,7 @@ def execute_ahead(app: Sphinx, env: SphinxEnvType, docnames: list[str]) -> None:
     with ThreadPoolExecutor(2) as pool:
         for (path, notebook), result in zip(waiting, pool.map(execute, waiting), strict=True):
             if result.err is not None:
-                failures.append(f"{path.relative_to(ROOT)}: {result.err}")
+                failures.append(f"{path.relative_to(app.srcdir)}: {result.err}")
             else:
                 log.info(f"{path}: Executed notebook in {result.time:.2f} seconds")
                 bundle = CacheBundleIn(notebook, str(path), data={"execution_seconds": result.time})

@@ -59,7 +59,7 @@ def put_in(app: Sphinx, doctree: nodes.document) -> None:
 
 
 def described(record: dict[str, Any]) -> list[dict[str, Any]]:
-    """The frames without their pictures: the file of each, its values, what it shows, and whether it is the first."""
+    """The frames without their pictures: the file of each, its values, what it shows, whether it is the first."""
     return [
         {"file": f"{k}.{f['kind']}", "values": f["values"], "alt": f["alt"], "start": f["values"] == record["start"]}
         for k, f in enumerate(record["frames"])
@@ -75,8 +75,9 @@ def write(record: dict[str, Any], folder: Path) -> None:
         data = frame["data"].encode() if frame["kind"] == "svg" else base64.b64decode(frame["data"])
         (folder / f"{k}.{frame['kind']}").write_bytes(data)
     parameters = [{key: p[key] for key in ("name", "label", "unit", "values")} for p in record["parameters"]]
-    data = {"figure": record["name"], "parameters": parameters, "frames": described(record)}
-    (folder / "data.json").write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", encoding="utf8")
+    frames = [told | {"panels": f["panels"]} for told, f in zip(described(record), record["frames"], strict=True)]
+    data = {"figure": record["name"], "parameters": parameters, "frames": frames}
+    (folder / "data.json").write_text(json.dumps(data, ensure_ascii=False) + "\n", encoding="utf8")
 
 
 def markup(record: dict[str, Any], images: str) -> str:

@@ -1,6 +1,6 @@
 r"""Mathematics is set while the book is built, by KaTeX: a page carries finished HTML and MathML, and no script for it.
 
-KaTeX (vendor/katex) runs in this process, in the JavaScript engine QuickJS. Its HTML is for the eye and hidden from
+KaTeX (vendor/katex) runs in this process, in the JavaScript engine V8. Its HTML is for the eye and hidden from
 screen readers; the MathML beside it is for them. A formula that KaTeX cannot set is a warning that names the page and
 the formula, and so stops the build.
 """
@@ -13,9 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import quickjs
 from bs4 import BeautifulSoup
 from docutils import nodes
+from py_mini_racer import JSEvalException, MiniRacer
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.util import logging
@@ -26,7 +26,11 @@ KATEX = Path(__file__).resolve().parents[2] / "vendor/katex/katex.min.js"
 STYLES = ("katex/katex.min.css", "mathematics.css")
 OPTIONS = {"output": "htmlAndMathml", "strict": "error", "trust": False, "throwOnError": True}
 CLASSES = "math notranslate nohighlight"
-MARKED = re.compile(r'(<(span|div) class="math[^"]*">)\s*\\([(\[])(.*?)\\[)\]]\s*(</\2>)', re.DOTALL)
+SEAM = '</span><span class="katex-base">'  # where a line may break within a formula; <wbr> says so in a held one, too
+MARKS = re.compile(r"[.,;:)\]”]+")
+MARKED = re.compile(
+    rf'(<(span|div) class="math[^"]*">)\s*\\([(\[])(.*?)\\[)\]]\s*(</\2>)((?:{MARKS.pattern})?)', re.DOTALL
+)
 TOKEN = re.compile(r"\\(begin|end)\s*\{|\\(\\)|\\.", re.DOTALL)
 NUMBERED = re.compile(r"\\(begin|end)\{(equation|align|alignat|gather)\}")
 log = logging.getLogger(__name__)
@@ -39,19 +43,21 @@ class Unset(ValueError):
 @functools.cache
 def katex() -> Callable[[str, str], str]:
     """KaTeX's function from TeX and options (as JSON) to HTML, in an engine of its own."""
-    engine = quickjs.Context()
+    engine = MiniRacer()
     engine.eval(KATEX.read_text(encoding="utf8"))
     engine.eval("function set(tex, options) { return katex.renderToString(tex, JSON.parse(options)) }")
-    return engine.get("set")
+    return functools.partial(engine.call, "set")
 
 
 @functools.cache
 def typeset(tex: str, display: bool = False) -> str:
     """The HTML and MathML of a formula; `Unset` if it has none."""
     try:
-        return katex()(tex.strip(), json.dumps(OPTIONS | {"displayMode": display}))
-    except quickjs.JSException as error:
-        raise Unset(str(error).splitlines()[0]) from None
+        made = katex()(tex.strip(), json.dumps(OPTIONS | {"displayMode": display}))
+    except JSEvalException as error:
+        reason = re.search(r"ParseError: .*", str(error))
+        raise Unset(reason[0] if reason else str(error)) from None
+    return made if display else made.replace(SEAM, f"</span><wbr>{SEAM[7:]}")
 
 
 def breaks_lines(tex: str) -> bool:
@@ -81,7 +87,8 @@ def attempt(tex: str, display: bool, page: str, location: Any = None) -> str:
     try:
         return typeset(tex, display)
     except Unset as reason:
-        log.warning("%s: KaTeX cannot set %r: %s", page, tex, reason, location=location, type="mathematics")
+        said = " ".join(tex.split())  # on one line, where scripts/build.py finds it
+        log.warning("%s: KaTeX cannot set $%s$: %s", page, said, reason, location=location, type="mathematics")
         return f"<code>{html.escape(tex)}</code>"
 
 
@@ -107,8 +114,9 @@ def set_marked(text: str, page: str, location: Any = None) -> str:
     r"""Set the formulas that a cell's own HTML marks, as `<span class="math">\(...\)</span>` or `<div ...>\[...\]`."""
 
     def formula(found: re.Match[str]) -> str:
-        start, _, opening, tex, end = found.groups()
-        return start + attempt(html.unescape(tex), opening == "[", page, location) + end
+        start, kind, opening, tex, end, marks = found.groups()
+        made = start + attempt(html.unescape(tex), opening == "[", page, location) + end + marks
+        return f'<span class="held">{made}</span>' if marks and kind == "span" else made
 
     return MARKED.sub(formula, text)
 
@@ -120,6 +128,16 @@ def set_outputs(app: Sphinx, doctree: nodes.document, docname: str) -> None:
             text = set_marked(node.astext(), docname, node)
             changed = nodes.raw(node.rawsource, text, **node.attributes)
             node.replace_self(changed)
+
+
+def hold(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Hold each formula together with the punctuation that follows it: else a line may begin with a comma."""
+    for formula in list(doctree.findall(nodes.math)):
+        parent, place = formula.parent, formula.parent.index(formula)
+        text = "".join(str(node) for node in parent[place + 1 : place + 2] if isinstance(node, nodes.Text))
+        if marks := MARKS.match(text):
+            held = nodes.inline("", "", formula, nodes.Text(marks[0]), classes=["held"])
+            parent[place : place + 2] = [held, nodes.Text(text[marks.end() :])]
 
 
 def as_written(title: str) -> str:
@@ -148,5 +166,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_html_math_renderer("katex", (visit_math, None), (visit_displaymath, None))
     app.connect("config-inited", choose)
     app.connect("doctree-resolved", set_outputs, priority=950)
+    app.connect("doctree-resolved", hold, priority=960)
     app.connect("html-page-context", mend_page, priority=300)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -13,11 +13,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 from torch import Tensor
 
+from superpos.show.data import Drawn, note, note_matrix
+
 # Okabe & Ito's palette: distinct for every kind of colour vision. Marker and line style are the second cue.
 BLACK = "#333333"
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", BLACK, "#E69F00")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-_DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
+_DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)), (0, (4, 1, 1, 1, 1, 1)))
 _WIDTH = 6.2  # inches: wide enough to read on a screen, and readable when a phone halves it
 
 Values = Sequence[float] | Tensor | np.ndarray
@@ -152,11 +154,13 @@ def histogram(
     figure, axes = _axes(height)
     for i, (name, values) in enumerate(named.items()):
         flat = np.asarray(values, dtype=float).ravel()
-        axes[0].hist(
+        density, edges, _ = axes[0].hist(
             flat, bins=bins, range=span, density=True, histtype="stepfilled", color=_COLOURS[i], alpha=0.4, label=name
         )
+        note(axes[0], "density", name, x=(edges[:-1] + edges[1:]) / 2, y=density)
     for i, (name, (x, y)) in enumerate((curves or {}).items()):
-        axes[0].plot(np.asarray(x), np.asarray(y), color=BLACK, ls=_DASHES[i % 6], lw=1.5, label=name)
+        axes[0].plot(np.asarray(x), np.asarray(y), color=BLACK, ls=_DASHES[i % 7], lw=1.5, label=name)
+        note(axes[0], "line", name, x=x, y=y)
     axes[0].set(xlabel=xlabel, ylabel="density", yscale="log" if log else "linear")
     legend(axes[0])
     return figure
@@ -176,6 +180,7 @@ def agreement(
     for i, (name, values) in enumerate(named.items()):
         predicted, measured, error = (np.asarray(x, dtype=float) for x in values)
         _points(ax, i, name, predicted, measured / predicted, error / predicted)
+        note(ax, "points", name, x=predicted, y=measured / predicted, error=error / predicted)
     ax.set(
         xscale="log", xlabel=f"predicted {unit}", ylabel="measured / predicted", ylim=(1 - 2.5 * band, 1 + 2.5 * band)
     )
@@ -190,7 +195,7 @@ def trajectories(rows: Mapping[str, tuple[Tensor, Tensor]], *, height: float = 3
     `rows` holds (true, estimated), each (panels, steps, 2); the number beside a point is its step.
     """
     panels = len(next(iter(rows.values()))[0])
-    figure = Figure(figsize=(_WIDTH, height), layout="constrained")
+    figure = Drawn(figsize=(_WIDTH, height), layout="constrained")
     grid = figure.subplots(len(rows), panels, squeeze=False, sharex=True, sharey=True)
     around = np.linspace(0, 2 * np.pi, 100)
     for line_of_axes, (name, pair_of_paths) in zip(grid, rows.items(), strict=True):
@@ -199,6 +204,7 @@ def trajectories(rows: Mapping[str, tuple[Tensor, Tensor]], *, height: float = 3
             for path, i, label in ((true, 0, "true"), (estimated, 1, "estimated")):
                 x, y = np.asarray(path, dtype=float).T
                 ax.plot(x, y, color=_COLOURS[i], ls=_DASHES[i], marker=_MARKERS[i], ms=3.5, lw=1, label=label)
+                note(ax, "both", f"{name}, {label}", x=x, y=y)
             for step, (x, y) in enumerate(np.asarray(estimated, dtype=float)):
                 ax.annotate(str(step), (x, y), xytext=(3, 3), textcoords="offset points", fontsize=7)
             ax.set(aspect="equal", xticks=[-1, 0, 1], yticks=[-1, 0, 1])
@@ -216,6 +222,7 @@ def coincidence(x: Values, y: Values, xlabel: str, ylabel: str, *, band: float, 
     ax.fill_between(ends, ends - band, ends + band, color="#e3e3e3", lw=0)
     ax.plot(ends, ends, color=BLACK, lw=0.9)
     ax.scatter(places[0], places[1], s=45 * cases, color=_COLOURS[0], zorder=3)
+    note(ax, "points", "", x=places[0], y=places[1], cases=cases)
     for place, count in zip(places.T, cases, strict=True):
         ax.annotate(str(count), place, xytext=(7, -10), textcoords="offset points", fontsize=8)
     ax.set(xlabel=xlabel, ylabel=ylabel, xlim=ends, ylim=ends, aspect="equal")
@@ -224,21 +231,34 @@ def coincidence(x: Values, y: Values, xlabel: str, ylabel: str, *, band: float, 
     return figure
 
 
+def hold(
+    figure: Figure, *, xlim: tuple[float, float], ylim: tuple[float, float], title: str = "", columns: int = 4
+) -> Figure:
+    """The figure with axes and a legend that stay where they are, so that frames of it can be compared."""
+    ax = figure.axes[0]
+    ax.set(xlim=xlim, ylim=ylim, title=title)
+    if old := ax.get_legend():
+        old.remove()
+        figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=columns)
+    return figure
+
+
 def _axes(height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(_WIDTH, height), layout="constrained")
+    figure = Drawn(figsize=(_WIDTH, height), layout="constrained")
     grid = figure.subplots(1, columns, squeeze=False)
     return figure, list(grid[0])
 
 
 def draw(ax: Axes, series: Sequence[Series], log: str) -> None:
     """Points and lines over one axis; for the modules of this folder."""
-    lines = 0
+    lines, named = 0, {one.group: one.label for one in series if one.label and one.group is not None}
     for i, one in enumerate(series):
         group = i if one.group is None else one.group
         x, y = np.asarray(one.x, dtype=float), np.asarray(one.y, dtype=float)
+        note(ax, one.kind, one.label or named.get(group, ""), x=x, y=y, error=one.error)
         if one.kind != "points":
             label = one.label if one.kind == "line" else None
-            ax.plot(x, y, color=_COLOURS[group % 7], ls=_DASHES[lines % 6], lw=1.6, label=label)
+            ax.plot(x, y, color=_COLOURS[group % 7], ls=_DASHES[lines % 7], lw=1.6, label=label)
             lines += 1
         if one.kind != "line":
             _points(ax, group, one.label, x, y, one.error)
@@ -267,6 +287,7 @@ def _points(ax: Axes, i: int, label: str, x: Values, y: Values, error: Values | 
 def _heat(ax: Axes, values: Tensor, unit: str, *, horizontal: bool) -> None:
     limit, signed = float(values.abs().max()), bool((values < 0).any())
     low, colours = (-limit, "RdBu_r") if signed else (0, "Blues")
+    note_matrix(ax, values, unit)
     image = ax.imshow(values, cmap=colours, vmin=low, vmax=limit, interpolation="nearest", aspect="auto")
     ax.grid(False)
     ax.spines[["top", "right"]].set_visible(True)

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from superpos.show.data import Drawn, note
 from superpos.show.figures import BLACK, Series, draw, legend
 
 # Okabe & Ito's eight colours and a grey. The number of the circuit stands beside each: colour is never the only cue.
@@ -27,7 +28,7 @@ class Lane:
 def cells(lanes: Sequence[Lane], *, owners: bool = False, height: float = 2.9) -> Figure:
     """Cells side by side, states on the left (slot i) and where they go on the right (slot j); `owners` adds, in
     front, the matrix of weights with the number of the circuit that owns each."""
-    figure = Figure(figsize=(6.2, height), layout="constrained")
+    figure = Drawn(figsize=(6.2, height), layout="constrained")
     axes = figure.subplots(1, len(lanes) + owners, squeeze=False)[0]
     if owners:
         _matrix(axes[0], lanes[0].n)
@@ -40,8 +41,8 @@ def cells_and_curves(
     lanes: Sequence[Lane], series: Sequence[Series], xlabel: str, ylabel: str, *, height: float = 3.3
 ) -> Figure:
     """Cells on the left, curves on logarithmic axes on the right."""
-    figure = Figure(figsize=(6.2, height), layout="constrained")
-    *left, right = figure.subplots(1, len(lanes) + 1, width_ratios=[*[3 / (2 + len(lanes))] * len(lanes), 1.25])
+    figure = Drawn(figsize=(6.2, height), layout="constrained")
+    *left, right = figure.subplots(1, len(lanes) + 1, width_ratios=[*[2 / (1 + len(lanes))] * len(lanes), 1.25])
     for ax, lane in zip(left, lanes, strict=True):
         _cell(ax, lane)
     draw(right, series, "xy")
@@ -55,7 +56,7 @@ def sorted_columns(columns: Sequence[Sequence[Sequence[Sequence[int]]]], *, heig
 
     A slot with several circuits is grey, and a lane that holds one is crossed out.
     """
-    figure = Figure(figsize=(6.2, height), layout="constrained")
+    figure = Drawn(figsize=(6.2, height), layout="constrained")
     axes = figure.subplots(len(columns), 1, squeeze=False)[:, 0]
     for s, (ax, strips) in enumerate(zip(axes, columns, strict=True)):
         for r, slots in enumerate(strips):
@@ -70,10 +71,12 @@ def sorted_columns(columns: Sequence[Sequence[Sequence[Sequence[int]]]], *, heig
 
 
 def _strip(ax: Axes, x: float, slots: Sequence[Sequence[int]], name: str, titled: bool) -> None:
+    held = [(i, t) for i, own in enumerate(slots) for t in own]
+    note(ax, "slots", f"{name}: slot x holds circuit value", x=[i for i, _ in held], value=[t for _, t in held])
     crowded = any(len(own) > 1 for own in slots) and name != "entry"
+    faces = ["white" if not own else "#dddddd" if len(own) > 1 else OWNERS[own[0] % 9] for own in slots]
+    ax.scatter([x] * len(slots), range(len(slots)), s=330, color=faces, edgecolor=BLACK, zorder=2)
     for i, own in enumerate(slots):
-        face = "white" if not own else "#dddddd" if len(own) > 1 else OWNERS[own[0] % 9]
-        ax.scatter(x, i, s=330, color=face, edgecolor=BLACK, zorder=2)
         text = ax.text(x, i, ",".join(map(str, own)), ha="center", va="center", fontsize=8, zorder=3)
         if len(own) == 1:
             text.set_color(_ink(own[0]))
@@ -97,6 +100,8 @@ def _cell(ax: Axes, lane: Lane) -> None:
         if wrong:
             style = {"lw": 2.0, "color": _WRONG, "ls": (0, (3, 2)), "zorder": 2}
         ax.plot([0, 1], [i, j], **style)
+        state = ", active" if own else ", wrongly heard" if wrong else ""
+        note(ax, "line", f"circuit {t}{state}, from slot to slot", x=[0, 1], y=[i, j])
         if own or not pairs:
             disc = {"boxstyle": "circle,pad=0.16", "fc": OWNERS[t % 9], "ec": "none"}
             at = (0.22, i + 0.22 * (j - i))
@@ -108,8 +113,9 @@ def _cell(ax: Axes, lane: Lane) -> None:
             ax.scatter(x, slot, s=150, color=face, edgecolor=BLACK, zorder=5)
             if on and collide and x == 1:
                 ax.text(x, slot, "✗", color="white", ha="center", va="center", fontsize=8, zorder=6)
-        for x, align in ((-0.13, "right"), (1.13, "left")):
-            ax.text(x, slot, str(slot), ha=align, va="center", fontsize=9)
+        for x, align, aside in ((0, "right", -10), (1, "left", 10)):  # points: beside the disc, however narrow the axes
+            at = {"xytext": (aside, 0), "textcoords": "offset points"}
+            ax.annotate(str(slot), (x, slot), ha=align, va="center", fontsize=9, **at)
     ax.set(xlim=(-0.45, 1.45), ylim=(-0.6, n - 0.4), title=lane.title)
     ax.set_xticks([0, 1], ["slot i", "slot j"])
     _bare(ax)
@@ -117,8 +123,9 @@ def _cell(ax: Axes, lane: Lane) -> None:
 
 
 def _matrix(ax: Axes, n: int) -> None:
-    for t in range(n * n):
-        i, j = t % n, t // n
+    places = [(t % n, t // n) for t in range(n * n)]
+    note(ax, "matrix", "circuit", x=[i for i, _ in places], y=[j for _, j in places], value=range(n * n))
+    for t, (i, j) in enumerate(places):
         ax.add_patch(Rectangle((i - 0.47, j - 0.47), 0.94, 0.94, color=OWNERS[t % 9]))
         ax.text(i, j, str(t), ha="center", va="center", color=_ink(t), fontsize=11)
     ax.set(xlim=(-0.5, n - 0.5), ylim=(n - 0.5, -0.5), aspect="equal", title="who owns a weight")

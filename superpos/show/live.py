@@ -17,9 +17,20 @@ from superpos.show.explore import Frame, Slider, Value, encode, frame, picture
 
 
 class Live(widgets.VBox):
-    """Sliders, a progress bar while a frame is computed, the figure, and its alt text below.
+    """Sliders, a progress bar while a frame takes long, the figure, and its alt text below.
 
-    `show` takes values by name, also such as no slider reaches; what `draw` raises then is raised.
+    A slider reaches every value between the book's ends, not only those that the book has drawn: all whole numbers, or
+    a thousandth of the way. Choices, and values that are the only ones (`Slider.only`), stay those of the book. What
+    cannot be drawn is said in the figure's place, by the package's own error; `show` raises it.
+
+        figure = explore(draw, name="fig-errors", alt=alt, T=Slider("circuits T", [64, 256, 1024]))
+        figure.show(T=300)  # as a slider would, and for values that none reaches
+
+    Attributes:
+        values: those of the frame that is shown.
+        controls: the slider of each value, by its name.
+        image, words: the figure, or the error in its place; its alt text.
+        progress: the bar; it fills as the time of the frame before passes.
     """
 
     def __init__(

@@ -1,0 +1,246 @@
+"""Below each key figure a control *Cite / embed*, for each a page of its own to show in a frame, a picture for cards.
+
+The control is a <details>: it opens without JavaScript, `copy.js` adds buttons to what is to be copied. A page to embed
+is made from the figure on the finished page, so that one with a slider is taken along with its script.
+"""
+
+import copy
+import html
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from address import Address, published
+from bs4 import BeautifulSoup, Tag
+from citing import chapter_number, citation, part_entry
+from docutils import nodes
+from pictures import CARD, KeyFigure, figures_of, key_figures, proportions, vector, write_picture
+from plaintext import formulas, plain, text_of
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+LABELS = {"svg": "SVG", "png": "PNG", "csv": "numbers as CSV", "json": "numbers as JSON"}
+NUMBER = re.compile(r"^Fig\.\s*([\d.]+)\s+(.*)$")
+LINKS = ("src", "href", "data-folder")
+EXPLORE = "explore"  # _static/explore.js and .css run figures with sliders
+FRAME = 720  # the width, in pixels, that an embedded figure is given at most
+
+
+def number_and_title(figure: KeyFigure) -> tuple[str, str]:
+    """The figure's number and the first sentence of its caption."""
+    caption = figure.tag.find("figcaption")
+    text = text_of(caption) if isinstance(caption, Tag) else figure.alt
+    found = NUMBER.match(text)
+    number, rest = (found[1], found[2]) if found else ("", text)
+    first = re.split(r"(?<=[.!?:]) (?=[A-Z])", rest, maxsplit=1)[0]
+    return number, first.rstrip(".:")
+
+
+def frame_height(figure: KeyFigure) -> int:
+    """Room for the picture, its caption and the line below at the frame's full width."""
+    wide = proportions(vector(figure.picture))
+    caption = figure.tag.find("figcaption")
+    lines = -(-len(text_of(caption)) // 85) if isinstance(caption, Tag) else 0
+    return round((FRAME - 32) / wide) + 24 * lines + (150 if figure.tag.find("input") else 90)
+
+
+def iframe(figure: KeyFigure, where: Address, height: int) -> str:
+    """The line to copy into another page."""
+    number, title = number_and_title(figure)
+    name = html.escape(f"Figure {number}: {title}" if number else title)
+    return (
+        f'<iframe src="{where.of(f"embed/{figure.name}.html")}" title="{name}" width="{FRAME}" height="{height}" '
+        f'loading="lazy" style="max-width: 100%; border: 0"></iframe>'
+    )
+
+
+def copied(text: str, label: str, embed: str = "") -> str:
+    """A text that is meant to be copied; `embed` is the page whose address `copy.js` completes in it."""
+    more = f' data-embed="{embed}"' if embed else ""
+    return f'<pre class="copied" tabindex="0" role="group" aria-label="{label}"{more}>{html.escape(text)}</pre>'
+
+
+def control(figure: KeyFigure, bibtex: str, frame: str, up: str, where: Address) -> str:
+    """The control below a figure; `up` leads from its page to the root of the site."""
+    links = ", ".join(f'<a href="{up}figures/{figure.name}.{kind}">{LABELS[kind]}</a>' for kind in figure.kinds)
+    page = f"{up}embed/{figure.name}.html"
+    asked = '<span class="embed-hint"> (put the address of this site before <code>embed/</code>)</span>'
+    hint = "" if where.site else asked
+    address = where.of(f"{figure.page}.html#{figure.name}") if where.site else f"#{figure.name}"
+    named = f'<span class="visually-hidden"> figure {number_and_title(figure)[0]}</span>'
+    return (
+        f'<details class="cite-figure"><summary>Cite / embed{named}</summary>\n'
+        f'<p>Address of this figure: <a href="{address}">{html.escape(f"{figure.page}.html#{figure.name}")}</a>. '
+        f"Files: {links}.</p>\n"
+        f"<p>BibTeX:</p>\n{copied(bibtex, 'BibTeX entry')}\n"
+        f'<p>To embed <a href="{page}">the figure alone</a> in a page{hint}:</p>\n'
+        f"{copied(frame, 'HTML of the frame', page)}\n</details>\n"
+    )
+
+
+def after_figure(body: str, name: str, added: str) -> str:
+    """The page with something put behind the figure of this name; figures are not nested."""
+    start = re.search(rf'<figure\b[^>]*\bid="{re.escape(name)}"', body)
+    assert start
+    end = body.index("</figure>", start.end()) + len("</figure>")
+    return f"{body[:end]}\n{added}{body[end:]}"
+
+
+def front_figure(app: Sphinx) -> tuple[str, str]:
+    """Name and alt text of the front page's key figure, which has sliders."""
+    name = key_figures()[app.config.root_doc][0]
+    data = json.loads((Path(app.outdir) / app.builder.imagedir / f"explore/{name}/data.json").read_text())
+    return name, next(frame["alt"] for frame in data["frames"] if frame["start"])
+
+
+def card_tags(name: str, alt: str, where: Address, up: str) -> str:
+    """The page's picture, for services that show a card of a link."""
+    file = f"figures/{name}-card.png"
+    image = where.of(file) if where.site else up + file
+    given = {
+        "og:image": image,
+        "og:image:type": "image/png",
+        "og:image:width": str(CARD[0]),
+        "og:image:height": str(CARD[1]),
+        "og:image:alt": alt,
+    }
+    tags = [f'<meta property="{key}" content="{html.escape(value)}" />\n' for key, value in given.items()]
+    twitter = {"twitter:card": "summary_large_image", "twitter:image": image, "twitter:image:alt": alt}
+    tags += [f'<meta name="{key}" content="{html.escape(value)}" />\n' for key, value in twitter.items()]
+    return "".join(tags)
+
+
+def add_controls(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Controls below a page's key figures, and the tags of its card: a page without figures has the front page's."""
+    if doctree is None:
+        return
+    where, cff, up = published(), citation(), "../" * pagename.count("/")
+    figures = figures_of(app, pagename, context["body"])
+    for figure in figures:
+        number, title = number_and_title(figure)
+        path, named = f"{pagename}.html#{figure.name}", f"Figure {number}: {title}"
+        bibtex = part_entry(cff, where, path, figure.name, named, chapter_number(app, pagename))
+        height = frame_height(figure)
+        added = control(figure, bibtex, iframe(figure, where, height), up, where)
+        context["body"] = after_figure(context["body"], figure.name, added)
+    if figures:
+        app.add_js_file("copy.js", loading_method="defer")
+    name, alt = (figures[0].name, figures[0].alt) if figures else front_figure(app)
+    context["metatags"] = context.get("metatags", "") + card_tags(name, alt, where, up)
+
+
+def rebased(value: str, page: Path, at: Path) -> str:
+    """A link of `page` as it must stand in `at`; what is no file of the site stays."""
+    file, mark, rest = value.partition("#")
+    file, query, asked = file.partition("?")
+    target = page.parent / file if file else page
+    if re.match(r"[a-z][a-z0-9+.-]*:|//", value) or not value or not target.exists():
+        return value
+    return os.path.relpath(target, at.parent).replace(os.sep, "/") + query + asked + mark + rest
+
+
+def alone(figure: KeyFigure, page: Path, at: Path) -> Tag:
+    """The figure as the page to embed has it: formulas that need no script, links that lead out of the frame."""
+    tag = copy.copy(figure.tag)
+    for mark in tag.select(".headerlink"):
+        mark.decompose()
+    soup = BeautifulSoup("", "html.parser")
+    for formula, tex in formulas(tag):
+        mathml = formula.find("math")
+        if isinstance(mathml, Tag):
+            for annotation in mathml.find_all("annotation"):
+                annotation.decompose()
+            formula.replace_with(mathml.extract())
+        else:
+            text = soup.new_tag("i", attrs={"class": "formula"})
+            text.string = plain(tex)
+            formula.replace_with(text)
+    for element in tag.find_all(True):
+        for name, value in list(element.attrs.items()):
+            if isinstance(value, str) and name in LINKS:
+                element[name] = rebased(value, page, at)
+        if element.name == "a":
+            element["target"] = "_top"
+    return tag
+
+
+def embed_page(figure: KeyFigure, site: Path, where: Address, heading: str, book: str) -> str:
+    """A page that holds the figure alone, for a frame of any width on any site."""
+    page, at = site / f"{figure.page}.html", site / f"embed/{figure.name}.html"
+    tag, back = alone(figure, page, at), f"{figure.page}.html#{figure.name}"
+    link = where.of(back) if where.site else f"../{back}"
+    head = '<link rel="icon" href="../_static/logo.svg">\n<link rel="stylesheet" href="../_static/embed.css">\n'
+    if tag.find("input"):
+        if (site / f"_static/{EXPLORE}.css").is_file():
+            head += f'<link rel="stylesheet" href="../_static/{EXPLORE}.css">\n'
+        if (site / f"_static/{EXPLORE}.js").is_file():
+            head += f'<script defer src="../_static/{EXPLORE}.js"></script>\n'
+    if where.site:
+        head += f'<link rel="canonical" href="{html.escape(where.of(f"{figure.page}.html"))}">\n'
+    number, title = number_and_title(figure)
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<meta name="robots" content="noindex">\n'
+        f"<title>{html.escape(f'Figure {number}: {title}')}</title>\n{head}</head>\n<body>\n<main>\n{tag}\n"
+        f'<p class="origin">From <a href="{html.escape(link)}" target="_top">{html.escape(heading)}</a>, '
+        f"{html.escape(book)}</p>\n</main>\n</body>\n</html>\n"
+    )
+
+
+def write_figures(app: Sphinx, exception: Exception | None) -> None:
+    """The files and the page of every key figure, once the pages are finished."""
+    if exception is not None:
+        return
+    site, where = Path(app.outdir), published()
+    (site / "embed").mkdir(exist_ok=True)
+    for page in key_figures():
+        figures = figures_of(app, page, (site / f"{page}.html").read_text())
+        for figure in figures:
+            write_picture(site, figure, leads=figure is figures[0])
+            heading, book = app.env.titles[page].astext(), app.config.html_title or app.config.project
+            heading = heading if page != app.config.root_doc else "the front page"
+            (site / f"embed/{figure.name}.html").write_text(embed_page(figure, site, where, heading, book))
+
+
+class key_figure_list(nodes.General, nodes.Element):
+    """Stands for the list of key figures until their numbers are known."""
+
+
+class KeyFigures(SphinxDirective):
+    """`key-figures`: every key figure, with its address and that of its page to embed."""
+
+    def run(self) -> list[nodes.Node]:
+        return [key_figure_list()]
+
+
+def fill_list(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    for node in list(doctree.findall(key_figure_list)):
+        items = nodes.bullet_list()
+        for page, names in key_figures().items():
+            for name in names:
+                number = app.env.toc_fignumbers.get(page, {}).get("figure", {}).get(name, ())
+                text = f"Figure {'.'.join(map(str, number))}".strip()
+                there = nodes.reference(
+                    "", text, refuri=f"{app.builder.get_relative_uri(docname, page)}#{name}", internal=True
+                )
+                alone = nodes.reference(
+                    "", "alone", refuri=f"{'../' * docname.count('/')}embed/{name}.html", internal=True
+                )
+                said = [there, nodes.Text(f" of {app.env.titles[page].astext()}, "), alone]
+                items += nodes.list_item("", nodes.paragraph("", "", *said))
+        node.replace_self(items)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_css_file("cite.css")
+    app.add_node(key_figure_list)
+    app.add_directive("key-figures", KeyFigures)
+    app.connect("doctree-resolved", fill_list)
+    app.connect("html-page-context", add_controls, priority=940)  # before weight.py drops what a page does not use
+    app.connect("build-finished", write_figures, priority=900)
+    return {"parallel_read_safe": True, "parallel_write_safe": False}

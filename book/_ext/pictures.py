@@ -1,0 +1,179 @@
+"""Key figures as files: SVG, PNG and numbers of each, at addresses that stay, and the picture of each page's card.
+
+Which figures these are stands in `book/key-figures.yml`. A picture is the one that the page shows; the numbers are
+those that its cell recorded (`superpos.show.data`).
+"""
+
+import base64
+import csv
+import io
+import json
+import re
+import shutil
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import resvg_py
+import yaml
+from address import ROOT
+from bs4 import BeautifulSoup, Tag
+from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
+
+MIME = "application/vnd.superpos.data+json"  # superpos.show.data.MIME; importing that would bring torch in here
+WIDTH, CARD, MARGIN = 1200, (1200, 630), 30  # pixels; the card's size is what the large services ask for
+ROOT_TAG = re.compile(r"<svg\b[^>]*>", re.DOTALL)
+SIZE = re.compile(r'\s(?:width|height)="[^"]*"')
+BOX = re.compile(r'viewBox="\s*[\d.-]+[ ,]+[\d.-]+[ ,]+([\d.]+)[ ,]+([\d.]+)\s*"')
+
+
+def key_figures() -> dict[str, list[str]]:
+    """The key figures of each page."""
+    return yaml.safe_load((ROOT / "book/key-figures.yml").read_text())
+
+
+def svg_root(svg: str) -> re.Match[str]:
+    found = ROOT_TAG.search(svg)
+    if found is None or BOX.search(found[0]) is None:
+        raise ExtensionError("a picture has no <svg> with a viewBox")
+    return found
+
+
+def proportions(svg: str) -> float:
+    """Width over height."""
+    box = BOX.search(svg_root(svg)[0])
+    assert box
+    return float(box[1]) / float(box[2])
+
+
+def sized(svg: str, attributes: str) -> str:
+    """The <svg> alone, with these attributes in the place of its size (which may be in pt; resvg refuses that)."""
+    root = svg_root(svg)
+    tag = SIZE.sub("", root[0])
+    return f"{tag[:4]} {attributes}{tag[4:]}{svg[root.end() :]}"
+
+
+def vector(picture: Path) -> str:
+    """The picture as SVG; a bitmap stands in one."""
+    if picture.suffix == ".svg":
+        return picture.read_text()
+    data = picture.read_bytes()
+    width, height = struct.unpack(">II", data[16:24])  # where each PNG says its size
+    link = f"data:image/png;base64,{base64.b64encode(data).decode()}"
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">'
+    return f'{head}<image width="{width}" height="{height}" href="{link}"/></svg>'
+
+
+def png(svg: str) -> bytes:
+    """The picture on white, `WIDTH` pixels wide."""
+    return _drawn(sized(svg, f'width="{WIDTH}" height="{round(WIDTH / proportions(svg))}"'))
+
+
+def card(svg: str) -> bytes:
+    """The picture as large as it fits in the middle of a card."""
+    wide = proportions(svg)
+    width = min(CARD[0] - 2 * MARGIN, (CARD[1] - 2 * MARGIN) * wide)
+    left, top = (CARD[0] - width) / 2, (CARD[1] - width / wide) / 2
+    inner = sized(svg, f'x="{left:.2f}" y="{top:.2f}" width="{width:.2f}" height="{width / wide:.2f}"')
+    return _drawn(f'<svg xmlns="http://www.w3.org/2000/svg" width="{CARD[0]}" height="{CARD[1]}">{inner}</svg>')
+
+
+def _drawn(svg: str) -> bytes:
+    return bytes(resvg_py.svg_to_bytes(svg_string=svg, background="#ffffff", skip_system_fonts=True))
+
+
+def cells(notebook: Path) -> list[dict[str, Any]]:
+    return json.loads(notebook.read_text())["cells"] if notebook.exists() else []
+
+
+def records(notebook: Path) -> dict[str, dict[str, Any]]:
+    """The numbers of each named figure of an executed notebook, where its cell recorded some."""
+    found = {}
+    for cell in cells(notebook):
+        name = cell["metadata"].get("mystnb", {}).get("figure", {}).get("name")
+        for output in cell.get("outputs", ()):
+            if name and MIME in output.get("data", {}):
+                found[name] = output["data"][MIME]
+    return found
+
+
+def table(record: dict[str, Any]) -> str:
+    """A figure's numbers as CSV: one line for each point, with its panel, its series and how that is drawn.
+
+    Those of a figure with sliders begin with the sliders' values.
+    """
+    frames = record.get("frames") or [{"values": {}, "panels": record["panels"]}]
+    series = [(frame["values"], panel, one) for frame in frames for panel in frame["panels"] for one in panel["series"]]
+    names = [n for n in ("x", "y", "error", "cases", "value") if any(n in one for *_, one in series)]
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    parameters = [parameter["name"] for parameter in record.get("parameters", ())]
+    writer.writerow([*parameters, "panel", "series", "drawn as", "x is", "y is", *names])
+    for chosen, panel, one in series:
+        told = [*map(chosen.get, parameters), panel["title"], one["label"], one["kind"], panel["x"], panel["y"]]
+        columns = [one.get(name) or [None] * len(one["x"]) for name in names]
+        writer.writerows([*told, *values] for values in zip(*columns, strict=True))
+    return out.getvalue()
+
+
+@dataclass(frozen=True)
+class KeyFigure:
+    """A key figure on its finished page: the <figure>, its picture's file and alt text, and its numbers."""
+
+    page: str
+    name: str
+    tag: Tag
+    picture: Path
+    alt: str
+    record: dict[str, Any] | None
+
+    @property
+    def kinds(self) -> list[str]:
+        """Endings of the files that there are of it."""
+        return [*(["svg"] if self.picture.suffix == ".svg" else []), "png", *(["csv", "json"] if self.record else [])]
+
+
+def executed(app: Sphinx, page: str) -> Path:
+    return Path(app.outdir).parent / f"jupyter_execute/{page}.ipynb"
+
+
+def figures_of(app: Sphinx, page: str, body: str) -> list[KeyFigure]:
+    """The key figures of a page, found in its HTML; one that is not there is an error."""
+    names = key_figures().get(page)
+    if not names:
+        return []
+    soup, noted, found = BeautifulSoup(body, "html.parser"), records(executed(app, page)), []
+    waiting = {name: Path(app.srcdir) / path for path, (_, name) in app.env.images.items()}  # copied after the pages
+    for name in names:
+        tag = soup.find("figure", id=name)
+        image = tag.find("img", src=True) if tag else None
+        if tag is None or image is None:
+            raise ExtensionError(f"book/key-figures.yml: {page} has no <figure id={name!r}> with an <img>")
+        source = str(image["src"]).partition("?")[0]
+        place = (Path(app.outdir) / f"{page}.html").parent.joinpath(source).resolve()
+        picture = waiting.get(place.name, place)
+        slides = tag.select_one(".explore") is not None
+        record = json.loads((picture.parent / "data.json").read_text()) if slides else noted.get(name)
+        found.append(KeyFigure(page, name, tag, picture, str(image.get("alt", "")), record))
+    return found
+
+
+def write_picture(out: Path, figure: KeyFigure, *, leads: bool) -> None:
+    """All files of one figure; the card too if it `leads` its page."""
+    at = out / f"figures/{figure.name}"
+    at.parent.mkdir(exist_ok=True)
+    if not figure.picture.is_file():
+        raise ExtensionError(f"the picture of {figure.name} is not a file: {figure.picture}")
+    svg = vector(figure.picture)
+    if figure.picture.suffix == ".svg":
+        at.with_suffix(".svg").write_text(svg)
+        at.with_suffix(".png").write_bytes(png(svg))
+    else:
+        shutil.copyfile(figure.picture, at.with_suffix(".png"))
+    if leads:
+        at.with_name(f"{figure.name}-card.png").write_bytes(card(svg))
+    if figure.record:
+        at.with_suffix(".json").write_text(json.dumps(figure.record, ensure_ascii=False) + "\n")
+        at.with_suffix(".csv").write_text(table(figure.record))

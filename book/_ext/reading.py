@@ -1,0 +1,116 @@
+"""What makes the pages comfortable to read: how long a chapter takes, previews of what a link points to, sound markup.
+
+The markup is mended where axe finds a fault of the theme or of an extension; `book/_templates` holds the rest.
+"""
+
+import json
+import posixpath
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bs4 import BeautifulSoup, Tag
+from docutils import nodes
+from sphinx.application import Sphinx
+
+WORDS_PER_MINUTE = 200
+NOT_READ = "pre, script, noscript, style, table, details, .explore, .claim, .headerlink, .reading-time"
+PREVIEWED = "div.math, figure, div.citation, .proof, .exercise, .claim"  # as in assets/previews.js, with the next two
+NOT_PREVIEWED = "script, noscript, button, details, .headerlink, .explore-sliders, .explore-said"
+FORGOTTEN = ("id", "tabindex", "href", "name", "data-folder", "data-frames")  # no id twice, no focus, no dead weight
+MENDED = {
+    '<summary aria-label="Toggle hidden content">': "<summary>",  # a label that hides what the summary says
+    ' role="doc-biblioentry"': ' role="listitem"',  # a role that is deprecated, in what is a list already
+    '<aside class="margin': '<aside role="note" class="margin',  # a landmark inside a landmark
+}
+
+
+def words(body: str) -> int:
+    """How many words a reader reads: no code, no output, no table, no folded solution; a formula is one word."""
+    text = BeautifulSoup(body, "html.parser")
+    for formula in text.select(".math"):
+        formula.replace_with(" formula ")
+    for other in text.select(NOT_READ):
+        other.decompose()
+    return len(text.get_text(" ").split())
+
+
+def minutes(body: str) -> int:
+    return max(1, round(words(body) / WORDS_PER_MINUTE))
+
+
+def with_reading_time(body: str) -> str:
+    """The page with its reading time under its title."""
+    count = minutes(body)
+    line = f'<p class="reading-time">About {count} minute{"s"[: count > 1]}</p>'
+    return body.replace("</h1>", f"</h1>\n{line}", 1)
+
+
+def mend_page(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Mend the body's markup, and tell the reading time of a numbered chapter."""
+    body = context.get("body", "")
+    for fault, sound in MENDED.items():
+        body = body.replace(fault, sound)
+    if app.env.toc_secnumbers.get(pagename):
+        body = with_reading_time(body)
+    context["body"] = body
+
+
+def copied(target: Tag, page: str) -> str:
+    """What a preview shows of `target`: its markup as it is, without ids and links, with addresses from the root."""
+    soup = BeautifulSoup(str(target), "html.parser")
+    for dropped in soup.select(NOT_PREVIEWED):
+        dropped.decompose()
+    for tag in soup.find_all(True):
+        for name in FORGOTTEN:
+            tag.attrs.pop(name, None)
+        if tag.get("src"):
+            tag["src"] = posixpath.normpath(posixpath.join(posixpath.dirname(page), str(tag["src"])))
+    return str(soup).strip()
+
+
+def linked(pages: dict[str, BeautifulSoup]) -> Iterator[tuple[str, str]]:
+    """Page and id of everything that another page links to."""
+    for page, soup in pages.items():
+        for link in soup.select('.bd-article a.internal[href*="#"]'):
+            path, _, name = str(link["href"]).partition("#")
+            target = posixpath.normpath(posixpath.join(posixpath.dirname(page), path)) if path else page
+            if target != page and target in pages:
+                yield target, name
+
+
+def previews(site: Path) -> dict[str, dict[str, str]]:
+    """The previews of what other pages link to, by page and id; those of its own a page takes from itself."""
+    files = sorted(path for path in site.rglob("*.html") if "_static" not in path.relative_to(site).parts)
+    pages = {p.relative_to(site).as_posix(): BeautifulSoup(p.read_text(encoding="utf8"), "html.parser") for p in files}
+    found: dict[str, dict[str, str]] = {}
+    for page, name in sorted(set(linked(pages))):
+        target = pages[page].find(id=name)
+        if isinstance(target, Tag) and target.css.match(PREVIEWED):
+            found.setdefault(page, {})[name] = copied(target, page)
+    return found
+
+
+def write_previews(app: Sphinx, error: Exception | None) -> None:
+    """A script for each page that others link to, loaded when such a link is first looked at.
+
+    A script, because a page that is opened from a disk may load one, and nothing else of its folder.
+    """
+    if error is not None:
+        return
+    for page, found in previews(Path(app.outdir)).items():
+        path = Path(app.outdir, "_static/previews", page).with_suffix(".js")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(found, ensure_ascii=False, indent=0)
+        path.write_text(f'(window.previews ??= {{}})["{page}"] = {text};\n', encoding="utf8")
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_css_file("reading.css", priority=810)  # after book.css
+    app.add_js_file("previews.js", loading_method="defer")
+    app.add_js_file("scrolling.js", loading_method="defer")
+    app.connect("html-page-context", mend_page, priority=950)
+    app.connect("build-finished", write_previews, priority=990)  # after all that still changes a page
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

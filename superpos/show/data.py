@@ -1,0 +1,63 @@
+"""The numbers behind a figure, kept with it so that the book can offer them as a file beside the picture.
+
+A figure of this folder is a `Drawn`: a matplotlib figure that also notes, panel by panel, what was drawn. A notebook
+shows it as a picture and stores the numbers in the same output, under a MIME type of their own.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+MIME = "application/vnd.superpos.data+json"
+DIGITS = 6  # significant; whole numbers are kept whole
+
+
+class Drawn(Figure):
+    """A figure that knows its numbers: what `note` was told, with the titles and labels of the axes."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.noted: list[tuple[Axes, dict[str, Any]]] = []
+
+    def record(self) -> dict[str, Any]:
+        """The panels in the order in which they were drawn, each with what its axes are and its series."""
+        panels: dict[Axes, list[dict[str, Any]]] = {}
+        for ax, series in self.noted:
+            panels.setdefault(ax, []).append(series)
+        return {
+            "panels": [
+                {"title": ax.get_title("left"), "x": ax.get_xlabel(), "y": ax.get_ylabel(), "series": series}
+                for ax, series in panels.items()
+            ]
+        }
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        return {MIME: self.record()} if self.noted else {}
+
+
+def note(ax: Axes, kind: str, label: str, **columns: Any) -> None:
+    """Note one series of a panel: how it is drawn, its name, its columns of equal length; one that is None is not."""
+    if isinstance(ax.figure, Drawn):
+        given = {name: numbers(values) for name, values in columns.items() if values is not None}
+        ax.figure.noted.append((ax, {"kind": kind, "label": label, **given}))
+
+
+def note_matrix(ax: Axes, values: Tensor, unit: str) -> None:
+    """Note a heat map, entry by entry: rows are y, columns are x."""
+    y, x = np.indices(values.shape)
+    note(ax, "matrix", unit, x=x.ravel(), y=y.ravel(), value=values.ravel())
+
+
+def numbers(values: Any) -> list[float | int | None]:
+    """Plain numbers for JSON; what is not finite becomes None."""
+    return [_number(float(value)) for value in np.asarray(values, dtype=float)]
+
+
+def _number(value: float) -> float | int | None:
+    if not math.isfinite(value):
+        return None
+    return int(value) if value == round(value) and abs(value) < 2**53 else float(f"{value:.{DIGITS}g}")

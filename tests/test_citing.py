@@ -1,0 +1,137 @@
+"""How to cite: CITATION.cff, the Cite page and its BibTeX entries."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import address
+import citing
+import pytest
+import yaml
+from address import Address
+from built_book import NUMBERED, ROOT, html
+from jsonschema import Draft7Validator, FormatChecker
+from pybtex.database import BibliographyData, parse_string
+from sphinx.errors import ExtensionError
+
+# The schema of the Citation File Format 1.2.0, unchanged; by its authors, under CC BY 4.0.
+SCHEMA = Path(__file__).with_name("cff-1.2.0.schema.json")
+CFF = citing.citation()
+PUBLISHED = Address("https://example.org/superpos/", "https://github.com/owner/name")
+
+
+def faults(cff: dict) -> list[str]:
+    return [
+        fault.message
+        for fault in Draft7Validator(json.loads(SCHEMA.read_text()), format_checker=FormatChecker()).iter_errors(cff)
+    ]
+
+
+def test_citation_file_is_valid():
+    assert not faults(CFF)
+    assert faults(CFF | {"date-released": "yesterday"})
+    assert faults({name: value for name, value in CFF.items() if name != "authors"})
+
+
+def test_versions_agree():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    stated = re.search(r'__version__ = "(.*)"', (ROOT / "superpos/__init__.py").read_text())
+    assert stated
+    assert CFF["version"] == project["version"] == stated[1]
+
+
+def entries(page: str) -> BibliographyData:
+    """All entries that a page shows; the parser refuses what is not BibTeX, and a key that stands twice."""
+    shown = [pre.get_text() for pre in html(page).select("article pre")]
+    return parse_string("\n".join(text for text in shown if text.startswith(("@book", "@incollection"))), "bibtex")
+
+
+def test_cite_page_has_the_book_and_every_chapter():
+    book, *chapters = entries("book/cite").entries.values()
+    assert book.type == "book"
+    assert str(book.persons["author"][0]) == f"{{{CFF['authors'][0]['name']}}}"
+    titles = [html(page).select_one("article h1") for page in NUMBERED]
+    assert len(chapters) == len(NUMBERED)
+    for number, (chapter, title) in enumerate(zip(chapters, titles, strict=True), start=1):
+        assert title
+        assert chapter.fields["chapter"] == str(number)
+        assert title.get_text().startswith(f"{number}. {chapter.fields['title']}")
+    for entry in (book, *chapters):
+        assert entry.fields["version"] == CFF["version"]
+        assert entry.fields["date"] == CFF["date-released"]
+        assert CFF["version"] in entry.fields["note"]
+        assert CFF["date-released"] in entry.fields["note"]
+        assert "url" not in entry.fields  # while the book has no address
+
+
+def test_entries_of_the_pages_have_keys_of_their_own():
+    keys = [key for page in ("index", *NUMBERED, "book/cite") for key in entries(page).entries]
+    assert len(keys) == len(set(keys))
+
+
+def test_entries_name_the_address_where_there_is_one():
+    book = parse_string(citing.book_entry(CFF, PUBLISHED), "bibtex").entries["superpos"]
+    assert book.fields["url"] == "https://example.org/superpos/"
+    part = citing.part_entry(CFF, PUBLISHED, "book/a.html#fig-a", "fig-a", "Figure 1.2: 100% of A_1 & B", "1")
+    figure = parse_string(part, "bibtex").entries["superpos-fig-a"]
+    assert figure.fields["url"] == "https://example.org/superpos/book/a.html#fig-a"
+    assert figure.fields["title"] == r"Figure 1.2: 100\% of A\_1 \& B"
+
+
+def test_authors_are_written_as_bibtex_reads_them():
+    assert (
+        citing.author({"family-names": "Berg", "given-names": "Ada", "name-particle": "van den"}) == "van den Berg, Ada"
+    )
+    assert citing.author({"name": "A & B"}) == r"{A \& B}"
+
+
+@pytest.mark.parametrize(
+    ("given", "site", "repository"),
+    [
+        ({}, "", ""),
+        (
+            {"site_url": "https://a.org/b", "repository": "https://github.com/o/n.git"},
+            "https://a.org/b/",
+            "https://github.com/o/n",
+        ),
+        (
+            {"site_url": "https://a.org/b//", "repository": "https://github.com/o/n/"},
+            "https://a.org/b/",
+            "https://github.com/o/n",
+        ),
+    ],
+)
+def test_addresses_have_a_standard_form(given, site, repository):
+    assert address.address(given, {}) == Address(site, repository)
+
+
+def test_environment_takes_precedence():
+    given = {"site_url": "https://a.org/", "repository": "https://github.com/o/n"}
+    assert address.address(given, {"SITE_URL": "", "REPOSITORY": "https://b.org/n"}) == Address("", "https://b.org/n")
+
+
+@pytest.mark.parametrize("wrong", ["example.org", "ftp://example.org", "https://", "https://a b"])
+def test_an_address_that_cannot_be_one_is_refused(wrong):
+    with pytest.raises(ExtensionError, match=re.escape(repr(wrong))):
+        address.address({"site_url": wrong}, {})
+
+
+def test_the_book_has_one_place_for_its_address():
+    assert set(yaml.safe_load((ROOT / "book/site.yml").read_text())) == {
+        "site_url",
+        "repository",
+        "branch",
+        "notebooks",
+    }
+
+
+def test_only_github_launches():
+    assert set(PUBLISHED.launches("book/a")) == {"Binder", "Colab"}
+    assert not Address(repository="https://gitlab.com/owner/name").launches("book/a")
+    assert Address(repository="https://gitlab.com/owner/name").source("book/a") == "https://gitlab.com/owner/name"
+
+
+def test_cite_page_lists_key_figures():
+    links = [str(link["href"]) for link in html("book/cite").select("article a[href]")]
+    assert len([link for link in links if "/embed/" in link]) >= len(NUMBERED)

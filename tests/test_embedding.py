@@ -1,0 +1,251 @@
+"""Key figures as files, the control below each, and the pages that show one in a frame on another site."""
+
+import csv
+import json
+import re
+from collections.abc import Iterator
+from xml.etree import ElementTree
+
+import pictures
+import pytest
+from browser import chromium, listen, needs_browser, served
+from built_book import NUMBERED, SITE, html
+from embedding import rebased
+from pictures import key_figures
+from plaintext import plain
+from playwright.sync_api import Browser, Frame
+
+from superpos.show import data, explore
+
+FIGURES = [(page, name) for page, names in key_figures().items() for name in names]
+UNFIT = "() => [document.documentElement.scrollWidth - innerWidth, document.documentElement.scrollHeight - innerHeight]"
+LOADED = "() => Promise.all([...document.images].map(i => i.decode().then(() => i.naturalWidth)))"
+
+
+def has_sliders(page: str, name: str) -> bool:
+    return html(page).select_one(f"#{name} .explore") is not None
+
+
+def test_every_chapter_has_key_figures():
+    assert list(key_figures()) == ["index", *NUMBERED]
+    for page, names in key_figures().items():
+        assert 1 <= len(names) <= 2
+        assert any(has_sliders(page, name) for name in names), f"{page} offers none of its figures with sliders"
+    assert len({name for _, name in FIGURES}) == len(FIGURES)
+
+
+def points(record: dict) -> int:
+    """How many points a figure's numbers hold."""
+    frames = record.get("frames", [record])
+    return sum(len(one["x"]) for frame in frames for panel in frame["panels"] for one in panel["series"])
+
+
+@pytest.mark.parametrize(("page", "name"), FIGURES)
+def test_files_of_a_figure(page, name):
+    """A picture in both kinds where the page shows lines, and the same numbers in both kinds."""
+    at = SITE / f"figures/{name}"
+    shown = (SITE / f"{page}.html").parent / str(html(page).select(f"#{name} img")[0]["src"])
+    assert at.with_suffix(".svg").exists() == (shown.suffix == ".svg")
+    if shown.suffix == ".svg":
+        ElementTree.parse(at.with_suffix(".svg"))
+        assert int.from_bytes(at.with_suffix(".png").read_bytes()[16:20]) == pictures.WIDTH
+    assert at.with_suffix(".png").stat().st_size > 5000
+    record = json.loads(at.with_suffix(".json").read_text())
+    head, *rows = csv.reader(at.with_suffix(".csv").read_text().splitlines())
+    assert len(rows) == points(record) > 0
+    assert {len(row) for row in rows} == {len(head)}
+    assert head[: len(record.get("parameters", []))] == [p["name"] for p in record.get("parameters", [])]
+    assert at.with_suffix(".csv").stat().st_size < 1_000_000
+
+
+def test_numbers_are_where_the_figure_left_them():
+    assert pictures.MIME == data.MIME
+    assert (SITE / "_static/explore.js").is_file()
+    record = {"panels": [{"title": "t", "x": "D", "y": "T", "series": [
+        {"kind": "line", "label": "a, b", "x": [1, 2], "y": [3, None]},
+        {"kind": "points", "label": "", "x": [4], "y": [5], "error": [0.5]},
+    ]}]}  # fmt: skip
+    lines = [
+        "panel,series,drawn as,x is,y is,x,y,error",
+        't,"a, b",line,D,T,1,3,',
+        't,"a, b",line,D,T,2,,',
+        "t,,points,D,T,4,5,0.5",
+    ]
+    assert pictures.table(record).splitlines() == lines
+    frames = [{"values": {"how": "b", "z": z}, **record} for z in (1, 2)]
+    rows = pictures.table({"parameters": [{"name": "z"}, {"name": "how"}], "frames": frames}).splitlines()
+    assert rows[0] == f"z,how,{lines[0]}"
+    assert rows[1:] == [f"{z},b,{line}" for z in (1, 2) for line in lines[1:]]
+
+
+def test_a_frame_has_its_numbers():
+    drawn = data.Drawn()
+    data.note(drawn.subplots(), "line", "a", x=[1.0, 2.5], y=[float("nan"), 1 / 3])
+    assert explore.panels(drawn)[0]["series"] == [{"kind": "line", "label": "a", "x": [1, 2.5], "y": [None, 0.333333]}]
+    assert explore.panels(explore.Figure()) == []
+
+
+def test_a_bitmap_has_a_card(tmp_path):
+    empty = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 4 3"></svg>'
+    bitmap = tmp_path / "a.png"
+    bitmap.write_bytes(pictures.png(empty.replace("></", '><rect width="2" height="3" fill="red"/></')))
+    assert len(pictures.card(pictures.vector(bitmap))) > len(pictures.card(empty))
+
+
+@pytest.mark.parametrize(("page", "name"), FIGURES)
+def test_control_stands_below_its_figure(page, name):
+    figure = html(page).find("figure", id=name)
+    assert figure
+    control = figure.find_next_sibling()
+    assert control
+    assert control.name == "details"
+    summary = control.find("summary")
+    assert summary
+    assert re.fullmatch(r"Cite / embed figure [\d.]+", summary.get_text())
+    links = {str(link["href"]).rpartition("/")[2] for link in control.select("a[href]")}
+    assert {f"{name}.png", f"{name}.csv", f"{name}.json", f"{name}.html"} <= links
+    bibtex, frame = (pre.get_text() for pre in control.select("pre"))
+    assert bibtex.startswith(f"@incollection{{superpos-{name},")
+    assert frame.startswith(f'<iframe src="embed/{name}.html" title="Figure ')
+    assert not control.select("script, [onclick]")
+
+
+@pytest.mark.parametrize(("page", "name"), FIGURES)
+def test_embed_page_is_strict_and_complete(page, name):
+    alone = html(f"embed/{name}")
+    assert not [script for script in alone.find_all("script") if not script.get("src")]
+    assert not re.search(r"\son\w+=", str(alone))
+    policy = alone.find("meta", attrs={"http-equiv": "Content-Security-Policy"})
+    assert policy
+    assert "frame-ancestors" not in policy["content"]
+    assert alone.title
+    assert re.match(r"Figure [\d.]+: \S", alone.title.get_text())
+    figure, there = alone.find("figure", id=name), html(page).find("figure", id=name)
+    assert figure
+    assert there
+    assert figure.find("img")["alt"] == there.find("img")["alt"]  # pyright: ignore[reportOptionalSubscript]
+    assert all(link.get("target") == "_top" for link in alone.find_all("a"))
+    assert alone.select_one(f'.origin a[href="../{page}.html#{name}"]')
+    assert "\\" not in alone.get_text(), "a formula was left as TeX"
+    for tag in alone.select("[src], [href]"):
+        target = str(tag.get("src") or tag["href"]).partition("#")[0]
+        assert (SITE / "embed" / target).is_file(), target
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    with served() as found:
+        yield found
+
+
+def lines_to_copy(site: str) -> dict[str, str]:
+    """The line that embeds each figure, as someone would paste it who read the book at this address."""
+    lines = {}
+    for page, name in FIGURES:
+        frame = html(page).select(f"#{name} + details pre")[1].get_text()
+        lines[name] = frame.replace('src="', f'src="{site}').replace(' loading="lazy"', "")
+    return lines
+
+
+@needs_browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_in_a_frame_on_another_site(scheme, browser, site, tmp_path):
+    """No error, no request to elsewhere, the picture there, light or dark; it fits, at full width in height too."""
+    (tmp_path / "host.html").write_text(
+        f'<!DOCTYPE html><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Host</title>'
+        f'<link rel="icon" href="data:,">{"".join(f"<p>{line}</p>" for line in lines_to_copy(site).values())}'
+    )
+    faults: list[str] = []
+    with served(tmp_path) as host, browser.new_context(color_scheme=scheme) as context:
+        page = context.new_page()
+        listen(page, site, faults, "frame")
+        page.goto(f"{host}host.html", wait_until="networkidle")
+        assert len(page.frames) == 1 + len(FIGURES)
+        for width in (1280, 360):
+            page.set_viewport_size({"width": width, "height": 900})
+            for frame, (chapter, name) in zip(page.frames[1:], FIGURES, strict=True):
+                wide, high = frame.evaluate(UNFIT)
+                if wide > 0 or (high > 0 and width == 1280):
+                    faults.append(f"{name} at {width}: {wide} too wide, {high} too high")
+                assert min(frame.evaluate(LOADED)) > 0
+                if width == 360 and has_sliders(chapter, name):
+                    slide(frame)
+                ground = frame.evaluate("() => getComputedStyle(document.body).backgroundColor")
+                assert ground == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(20, 24, 30)")
+    assert [fault for fault in faults if f"asks for {host}" not in fault] == []
+
+
+def slide(frame: Frame) -> None:
+    """Move a slider, and see another picture with another alt text."""
+    image, slider = frame.locator("img"), frame.locator("input").first
+    before = image.get_attribute("src"), image.get_attribute("alt")
+    slider.press("ArrowLeft" if slider.input_value() == slider.get_attribute("max") else "ArrowRight")
+    assert image.get_attribute("src") != before[0]
+    assert image.get_attribute("alt") != before[1]
+    assert frame.evaluate(LOADED)[0] > 0
+
+
+@needs_browser
+def test_texts_are_copied(browser, site):
+    """The buttons copy what is shown, and the frame's line has the full address of where the page was read."""
+    with browser.new_context(permissions=["clipboard-read", "clipboard-write"]) as context:
+        page = context.new_page()
+        page.goto(f"{site}index.html")
+        control = page.locator("details.cite-figure").first
+        control.locator("summary").press("Enter")
+        for text, button in zip(control.locator("pre").all(), control.locator("button").all(), strict=True):
+            button.click()
+            control.get_by_text("Copied.").first.wait_for()
+            assert page.evaluate("navigator.clipboard.readText()") == text.inner_text()
+        assert f'src="{site}embed/fig-claim.html"' in control.locator("pre").last.inner_text()
+
+
+@needs_browser
+def test_control_works_without_a_script(browser, site):
+    with browser.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(f"{site}index.html")
+        control = page.locator("details.cite-figure").first
+        assert not control.locator("pre").first.is_visible()
+        control.locator("summary").click()
+        assert [pre.is_visible() for pre in control.locator("pre").all()] == [True, True]
+        assert "put the address of this site before" in control.inner_text()
+
+
+@pytest.mark.parametrize(
+    ("tex", "text"),
+    [
+        (r"W^\top W", "WᵀW"),
+        ("|x|^2", "|x|²"),
+        (r"z\rho^*\mathbb{E}|x|^2", "zρ*E|x|²"),
+        (r"D = M = 1024", "D = M = 1024"),
+        (r"\tfrac{1}{D}", "1/D"),
+        (r"\unknown", r"\unknown"),
+    ],
+)
+def test_formula_as_text(tex, text):
+    assert plain(tex) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "there"),
+    [
+        ("../_images/a.svg", "../_images/a.svg"),
+        ("02.html#x", "../book/02.html#x"),
+        ("#x", "../book/01.html#x"),
+        ("../_images", "../_images"),
+        ("https://example.org/a", "https://example.org/a"),
+        ("missing.html", "missing.html"),
+    ],
+)
+def test_links_are_rebased(value, there, tmp_path):
+    for name in ("_images/a.svg", "book/01.html", "book/02.html"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert rebased(value, tmp_path / "book/01.html", tmp_path / "embed/fig.html") == there

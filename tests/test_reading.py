@@ -1,0 +1,397 @@
+"""Comfort and accessibility: previews, reading times, small windows, the dark, the keyboard, paper, and axe's rules."""
+
+import json
+import posixpath
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urldefrag
+
+import axe_playwright_python
+import pytest
+import reading
+from browser import chromium, listen, needs_browser, served, until
+from bs4 import BeautifulSoup
+from built_book import NUMBERED, PAGES, SITE, article, html
+from playwright.sync_api import Browser, Page
+
+from superpos.show import figures
+
+BUILT = [*PAGES, "search"]
+BOX = "#link-preview"
+OPEN = "document.querySelectorAll('details').forEach(fold => { fold.open = true; })"
+AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text()
+# All rules of axe for WCAG 2.2 AA and for good practice, and of its experiments the one that found faults here.
+RULES = {"wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"}
+ALSO = ["label-content-name-mismatch"]
+# What axe says and we do not mend: the rule, the elements (a selector) of which it is no fault, and why.
+ALLOWED = {
+    "empty-table-header": "th:has(math)",  # the header is a formula: a screen reader reads MathML, axe does not
+    # A box that scrolls must take the focus and have a name; a region would add it to the list of landmarks.
+    "focus-order-semantics": '[role="group"][aria-label][tabindex="0"]',
+}
+# Of a formula axe reads the MathML; what KaTeX draws is hidden from screen readers and in the colour of its text.
+CHECK = """([tags, also, allowed]) => {
+    const values = [...new Set([...axe.getRules(tags).map(rule => rule.ruleId), ...also])];
+    const ours = (rule, node) => !(rule in allowed && document.querySelector(node.target[0]).matches(allowed[rule]));
+    const options = {resultTypes: ['violations'], runOnly: {type: 'rule', values}};
+    return axe.run({exclude: ['.katex-html']}, options).then(found =>
+        found.violations.flatMap(({id, nodes}) => nodes.filter(node => ours(id, node))
+            .map(node => `${id}: ${node.target[0]} ${node.html.slice(0, 200)}`)));
+}"""
+SHOWN = """tags => tags.filter(tag => tag.checkVisibility({visibilityProperty: true}) && tag.getClientRects().length)
+    .map(tag => tag.outerHTML.slice(0, 100))"""
+LONGEST = """() => Math.max(...[...document.querySelectorAll('*')].map(tag => getComputedStyle(tag))
+    .flatMap(style => `${style.transitionDuration},${style.animationDuration}`.split(',').map(parseFloat)))"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with served() as found:
+        yield found
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """A page of a wide window, which must not complain."""
+    faults: list[str] = []
+    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
+        tab = context.new_page()
+        listen(tab, address, faults, "page")
+        yield tab
+    assert not faults
+
+
+# --- Reading times ----------------------------------------------------------------------------------------------------
+
+
+def test_words_that_are_read():
+    body = """<h1>Two words<a class="headerlink" href="#">#</a></h1> <p>and <span class="math">a + b</span> three</p>
+        <pre>no code</pre><details><p>no solution</p></details><table><tr><td>no table</td></tr></table>
+        <div class="claim">no claim</div>"""
+    assert reading.words(body) == 5  # Two, words, and, the formula, three
+    assert reading.minutes("word " * 299) == 1  # 1.495
+    assert reading.minutes("word " * 301) == 2  # 1.505
+    assert reading.minutes("") == 1
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_reading_time_is_that_of_the_words(name):
+    """The chapters tell their time, below the title; the words are counted here in another way than there."""
+    text = article(name)
+    told = [line.extract().get_text() for line in text.select("h1 + .reading-time")]
+    assert len(told) == (name in NUMBERED)
+    if told:
+        count = 0
+        for string in text.find_all(string=True):
+            above = [parent for parent in string.parents if parent.name]
+            classes = {one for parent in above for one in parent.get_attribute_list("class")}
+            left_out = {"pre", "script", "noscript", "style", "table", "details"} & {parent.name for parent in above}
+            if not left_out and not {"math", "claim", "headerlink", "explore"} & classes:
+                count += len(string.split())
+        outside = [m for m in text.select(".math") if not m.find_parent(["table", "details", "pre"])]
+        count += len([m for m in outside if not m.find_parent(class_=["claim", "math", "explore"])])
+        about = max(1, round(count / 200))
+        assert told == [f"About {about} minute{'s' if about > 1 else ''}"]
+
+
+# --- Previews ---------------------------------------------------------------------------------------------------------
+
+
+def links(name: str) -> list[tuple[str, str]]:
+    """Where the links of a page to parts of pages lead: page and id."""
+    found = [urldefrag(str(link["href"])) for link in article(name).select('a.internal[href*="#"]')]
+    folder = posixpath.dirname(name)
+    return [
+        (posixpath.normpath(posixpath.join(folder, path)).removesuffix(".html") if path else name, part)
+        for path, part in found
+    ]
+
+
+def test_stored_previews_are_complete():
+    """Whatever another page links to is stored, with pictures that exist, and without ids, sliders or controls."""
+    wanted = {(to, part) for name in PAGES for to, part in links(name) if to != name and html(to).find(id=part)}
+    stored = {}
+    for path in (SITE / "_static/previews").rglob("*.js"):
+        found = re.fullmatch(r'\(window\.previews \?\?= \{\}\)\["(.*)\.html"\] = (.*);\n', path.read_text(), re.DOTALL)
+        assert found
+        stored |= {(found[1], part): markup for part, markup in json.loads(found[2]).items()}
+    sections = {(to, part) for to, part in wanted if html(to).find("section", id=part)}
+    assert set(stored) == wanted - sections
+    for markup in stored.values():
+        assert not re.findall(r" (?:id|href|tabindex)=|<(?:input|button|script|details)\b", markup)
+        assert all((SITE / source).is_file() for source in re.findall(r' src="([^"]*)"', markup))
+    assert len("".join(stored.values())) < 400_000
+
+
+def test_copy_is_plain():
+    markup = """<figure id="fig"><div class="explore" data-folder="f" data-frames="[]"><img src="../_images/a.svg"/><div
+        class="explore-sliders"><input/></div><p class="explore-said">s</p><noscript>n</noscript></div><details
+        class="cite-figure">d</details><a class="headerlink" href="#fig">#</a><a href="b.html">b</a></figure>"""
+    figure = BeautifulSoup(markup, "html.parser").figure
+    assert figure
+    assert reading.copied(figure, "book/01-storing.html") == (
+        '<figure><div class="explore"><img src="_images/a.svg"/></div><a>b</a></figure>'
+    )
+
+
+@needs_browser
+@pytest.mark.parametrize("name", [name for name in PAGES if links(name)])
+def test_every_link_shows_what_it_points_to(name, page, address):
+    """By keyboard: the focus shows it, with its text, inside the window; Escape closes it and leaves the focus."""
+    page.goto(f"{address}{name}.html")
+    page.evaluate(OPEN)
+    for link, (to, part) in zip(page.locator('.bd-article a.internal[href*="#"]').all(), links(name), strict=True):
+        link.focus()
+        page.wait_for_selector(f"{BOX}:not([hidden])", timeout=5000)
+        target = html(to).find(id=part)
+        assert target is not None
+        said = page.locator(BOX).evaluate("box => box.textContent")
+        formula = target.find("annotation")
+        assert (formula.get_text() if formula else target.get_text().rstrip("#\n ").split()[-1]) in said
+        assert link.get_attribute("aria-describedby") == BOX[1:]
+        box = page.locator(BOX).bounding_box()
+        assert box
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 1280
+        assert page.locator(f"{BOX} :is([id], [href], [tabindex], input, button, details)").count() == 0
+        page.keyboard.press("Escape")
+        assert not page.locator(BOX).is_visible()
+        assert link.evaluate("link => link === document.activeElement")
+        assert link.get_attribute("aria-describedby") is None
+
+
+@needs_browser
+def test_preview_under_the_pointer(page, address):
+    """It waits for the pointer to rest, stays while the pointer is on it, and goes when the pointer leaves."""
+    page.emulate_media(color_scheme="dark")
+    page.goto(f"{address}book/09-sharing-neurons.html")
+    link, box = page.locator('.bd-article a.internal[href^="#fig-"]:visible').first, page.locator(BOX)
+    link.evaluate("link => link.scrollIntoView({block: 'end'})")  # there is no room below it
+    link.hover()
+    box.wait_for(state="visible", timeout=3000)
+    assert box.locator("img").evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
+    assert box.locator("img").evaluate("image => getComputedStyle(image).filter") == "none"
+    page.wait_for_timeout(100)
+    room = box.bounding_box()
+    assert room
+    assert room["y"] >= 0
+    assert room["y"] + room["height"] <= 900
+    box.hover()
+    page.wait_for_timeout(400)
+    assert box.is_visible()
+    page.mouse.move(2, 2)
+    box.wait_for(state="hidden", timeout=3000)
+    link.hover()
+    box.wait_for(state="visible", timeout=3000)
+    page.keyboard.press("Escape")
+    assert not box.is_visible()
+
+
+@needs_browser
+def test_preview_of_a_figure_with_sliders(page, address):
+    """It has the picture that is chosen, and no slider."""
+    page.goto(f"{address}book/09-sharing-neurons.html")
+    name = page.locator("figure:has(.explore)").first.get_attribute("id")
+    link, box = page.locator('.bd-article a.internal[href*="#"]:visible').first, page.locator(BOX)
+    link.evaluate("(link, name) => { link.href = '#' + name; }", name)
+    page.locator(".explore input").first.press("ArrowRight")
+    link.focus()
+    box.wait_for(state="visible", timeout=3000)
+    assert box.locator("img").get_attribute("src") == page.locator(".explore img").first.get_attribute("src")
+    assert box.locator("input, output, .explore-said").count() == 0
+
+
+@needs_browser
+def test_previews_from_a_disk(browser):
+    """A citation is on another page, whose file a page opened from a disk may load as well."""
+    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
+        page = context.new_page()
+        page.goto((SITE / "book/01-storing.html").resolve().as_uri())
+        page.locator('.bd-article a.internal[href^="references.html#"]').first.focus()
+        page.wait_for_selector(f"{BOX}:not([hidden]) .citation", timeout=5000)
+
+
+# --- Accessibility ----------------------------------------------------------------------------------------------------
+
+
+def faults(page: Page) -> list[str]:
+    """What axe finds on the page as it stands, beyond what is allowed."""
+    page.wait_for_timeout(600)  # colours have come to rest, and scrolling.js has named what scrolls
+    page.evaluate(AXE)
+    return page.evaluate(CHECK, [sorted(RULES), ALSO, ALLOWED])
+
+
+@needs_browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_axe_finds_nothing(scheme, width, browser, address):
+    """On every page, with all that is folded opened."""
+    found = []
+    size = {"width": width, "height": 900}
+    with browser.new_context(color_scheme=scheme, viewport=size, reduced_motion="reduce", bypass_csp=True) as context:
+        for name in BUILT:
+            page = context.new_page()
+            page.goto(f"{address}{name}.html", wait_until="load")
+            assert page.evaluate("document.documentElement.dataset.theme") == scheme
+            page.evaluate(OPEN)
+            found += [f"{name}: {fault}" for fault in faults(page)]
+            page.close()
+    assert not found, "\n".join(found)
+
+
+@needs_browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_what_opens(scheme, browser, address):
+    """A preview, the results of a search, the search field, and the chapters of a phone's menu."""
+    with browser.new_context(color_scheme=scheme, reduced_motion="reduce", bypass_csp=True) as context:
+        page = context.new_page()
+        page.set_viewport_size({"width": 1280, "height": 900})
+        page.goto(f"{address}book/09-sharing-neurons.html")
+        page.locator('.bd-article a.internal[href^="#fig-"]:visible').first.focus()
+        page.wait_for_selector(f"{BOX}:not([hidden])")
+        found = faults(page)
+        page.keyboard.press("Control+k")
+        page.wait_for_selector("#pst-search-dialog[open]")
+        found += faults(page)
+        page.goto(f"{address}search.html?q=staircase")
+        page.wait_for_selector("#search-results li a")
+        found += faults(page)
+        page.set_viewport_size({"width": 390, "height": 900})
+        page.goto(f"{address}book/09-sharing-neurons.html")
+        page.locator(".primary-toggle:visible").first.click()
+        page.wait_for_selector("#pst-primary-sidebar-modal[open]")
+        found += faults(page)
+    assert not found, "\n".join(found)
+
+
+@needs_browser
+def test_axe_is_at_work(browser, address):
+    """It finds a picture without a text, and letters that are too pale."""
+    with browser.new_context(bypass_csp=True) as context:
+        page = context.new_page()
+        page.goto(f"{address}book/references.html")
+        page.evaluate("""document.querySelector('.bd-article').insertAdjacentHTML('beforeend',
+            '<img src="../_static/logo.svg"><p style="color: #ccc">pale</p>')""")
+        assert {fault.split(":")[0] for fault in faults(page)} == {"image-alt", "color-contrast"}
+
+
+def wide(page: Page) -> list[str]:
+    """What is wider than its room, and does not scroll in a box of its own."""
+    return page.evaluate("""() => ['html', '.bd-main', '.bd-article-container'].filter(name => {
+        const box = document.querySelector(name);
+        return box.scrollWidth > box.clientWidth;
+    })""")
+
+
+@needs_browser
+def test_nothing_is_wider_than_a_phone(browser, address):
+    """At 360 pixels, with all that is folded opened."""
+    found = []
+    with browser.new_context(viewport={"width": 360, "height": 780}, is_mobile=True, has_touch=True) as context:
+        page = context.new_page()
+        for name in BUILT:
+            page.goto(f"{address}{name}.html", wait_until="load")
+            page.evaluate(OPEN)
+            found += [f"{name}: {box}" for box in wide(page)]
+    assert not found, "\n".join(found)
+
+
+@needs_browser
+def test_what_scrolls_can_be_scrolled_by_key(browser, address):
+    with browser.new_context(viewport={"width": 360, "height": 780}) as context:
+        page = context.new_page()
+        page.goto(f"{address}book/claims.html")
+        page.wait_for_timeout(600)
+        box = page.locator('.pst-scrollable-table-container[tabindex="0"]').first
+        assert box.get_attribute("aria-label") == "Table, scrolls sideways"
+        box.focus()
+        page.keyboard.press("ArrowRight")
+        until(page, "document.activeElement.scrollLeft > 0")
+
+
+@needs_browser
+def test_motion_is_left_out_where_it_is_not_wanted(browser, address):
+    """The longest movement of anything on a page, in seconds."""
+    times = {}
+    for wish in ("reduce", "no-preference"):
+        with browser.new_context(reduced_motion=wish) as context:
+            page = context.new_page()
+            page.goto(f"{address}book/09-sharing-neurons.html")
+            times[wish] = page.evaluate(LONGEST)
+            assert (
+                page.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == "auto" or wish != "reduce"
+            )
+    assert times["reduce"] < 0.001 < times["no-preference"]
+
+
+@needs_browser
+def test_pictures_are_the_same_in_the_dark(browser, address):
+    """No filter of the theme on any picture, and white behind it: its colours mean what its colour bar says."""
+    with browser.new_context(color_scheme="dark") as context:
+        page = context.new_page()
+        for name in PAGES:
+            page.goto(f"{address}{name}.html")
+            looks = page.locator(".bd-article figure img").evaluate_all("""images => images.map(image => {
+                const style = getComputedStyle(image);
+                return [style.filter, style.opacity, style.mixBlendMode, style.backgroundColor].join(' '); })""")
+            assert set(looks) <= {"none 1 normal rgb(255, 255, 255)"}, name
+
+
+def test_colour_is_never_the_only_cue():
+    """Seven curves of a figure: seven colours, and as many markers and dashes."""
+    series = [figures.both(str(i), [1.0, 2.0], [float(i), i + 1.0]) for i in range(7)]
+    lines = figures.curves(series, "x", "y").axes[0].lines
+    assert len({line.get_color() for line in lines}) == 7
+    assert len({str(line.get_marker()) for line in lines} - {"None"}) == 7
+    assert len({str(vars(line)["_unscaled_dash_pattern"]) for line in lines if line.get_linestyle() != "None"}) == 7
+
+
+# --- Getting about, and paper -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_previous_and_next(name):
+    at = PAGES.index(name)
+    for kind, place in (("left-prev", at - 1), ("right-next", at + 1)):
+        link = html(name).select_one(f".prev-next-footer a.{kind}")
+        if 0 <= place < len(PAGES):
+            assert link
+            path = posixpath.join(posixpath.dirname(name), str(link["href"]))
+            assert posixpath.normpath(path) == f"{PAGES[place]}.html"
+        else:
+            assert link is None
+
+
+@needs_browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_paper_shows_the_text_alone(scheme, browser, address):
+    """Title, text and solutions; no navigation, sliders or buttons; dark on white, and nothing wider than the sheet."""
+    with browser.new_context(color_scheme=scheme, viewport={"width": 680, "height": 960}) as context:
+        page = context.new_page()
+        for name in PAGES:
+            page.goto(f"{address}{name}.html")
+            page.emulate_media(media="print", color_scheme=scheme)
+            assert len(page.locator("h1").evaluate_all(SHOWN)) == 1, name
+            for hidden in (
+                "nav",
+                "header",
+                "button",
+                "input",
+                ".headerlink",
+                ".prev-next-footer a",
+                ".bd-sidebar",
+                BOX,
+            ):
+                assert not page.locator(hidden).evaluate_all(SHOWN), name
+            colour = page.locator(".bd-article p").first.evaluate("text => getComputedStyle(text).color")
+            assert max(map(int, re.findall(r"\d+", colour)[:3])) < 100, name
+            assert not wide(page), name
+            solutions = page.locator("details.solution > p")
+            assert len(solutions.evaluate_all(SHOWN)) == solutions.count(), name
