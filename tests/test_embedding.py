@@ -3,17 +3,16 @@
 import csv
 import json
 import re
-from collections.abc import Iterator
 from xml.etree import ElementTree
 
 import pictures
 import pytest
-from browser import chromium, listen, needs_browser, served
+from browser import listen, needs_browser, served
 from built_book import NUMBERED, SITE, html
 from embedding import rebased
 from pictures import key_figures
 from plaintext import plain
-from playwright.sync_api import Browser, Frame
+from playwright.sync_api import Frame
 
 from superpos.show import data, explore
 
@@ -132,39 +131,27 @@ def test_embed_page_is_strict_and_complete(page, name):
         assert (SITE / "embed" / target).is_file(), target
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[str]:
-    with served() as found:
-        yield found
-
-
-def lines_to_copy(site: str) -> dict[str, str]:
+def lines_to_copy(address: str) -> dict[str, str]:
     """The line that embeds each figure, as someone would paste it who read the book at this address."""
     lines = {}
     for page, name in FIGURES:
         frame = html(page).select(f"#{name} + details pre")[1].get_text()
-        lines[name] = frame.replace('src="', f'src="{site}').replace(' loading="lazy"', "")
+        lines[name] = frame.replace('src="', f'src="{address}').replace(' loading="lazy"', "")
     return lines
 
 
 @needs_browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_in_a_frame_on_another_site(scheme, browser, site, tmp_path):
+def test_in_a_frame_on_another_site(scheme, browser, address, tmp_path):
     """No error, no request to elsewhere, the picture there, light or dark; it fits, at full width in height too."""
     (tmp_path / "host.html").write_text(
         f'<!DOCTYPE html><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Host</title>'
-        f'<link rel="icon" href="data:,">{"".join(f"<p>{line}</p>" for line in lines_to_copy(site).values())}'
+        f'<link rel="icon" href="data:,">{"".join(f"<p>{line}</p>" for line in lines_to_copy(address).values())}'
     )
     faults: list[str] = []
     with served(tmp_path) as host, browser.new_context(color_scheme=scheme) as context:
         page = context.new_page()
-        listen(page, site, faults, "frame")
+        listen(page, address, faults, "frame")
         page.goto(f"{host}host.html", wait_until="networkidle")
         assert len(page.frames) == 1 + len(FIGURES)
         for width in (1280, 360):
@@ -192,25 +179,25 @@ def slide(frame: Frame) -> None:
 
 
 @needs_browser
-def test_texts_are_copied(browser, site):
+def test_texts_are_copied(browser, address):
     """The buttons copy what is shown, and the frame's line has the full address of where the page was read."""
     with browser.new_context(permissions=["clipboard-read", "clipboard-write"]) as context:
         page = context.new_page()
-        page.goto(f"{site}index.html")
+        page.goto(f"{address}index.html")
         control = page.locator("details.cite-figure").first
         control.locator("summary").press("Enter")
         for text, button in zip(control.locator("pre").all(), control.locator("button").all(), strict=True):
             button.click()
             control.get_by_text("Copied.").first.wait_for()
             assert page.evaluate("navigator.clipboard.readText()") == text.inner_text()
-        assert f'src="{site}embed/fig-claim.html"' in control.locator("pre").last.inner_text()
+        assert f'src="{address}embed/fig-claim.html"' in control.locator("pre").last.inner_text()
 
 
 @needs_browser
-def test_control_works_without_a_script(browser, site):
+def test_control_works_without_a_script(browser, address):
     with browser.new_context(java_script_enabled=False) as context:
         page = context.new_page()
-        page.goto(f"{site}index.html")
+        page.goto(f"{address}index.html")
         control = page.locator("details.cite-figure").first
         assert not control.locator("pre").first.is_visible()
         control.locator("summary").click()

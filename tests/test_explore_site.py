@@ -4,13 +4,13 @@ Every page of the book that has such a figure is tested, and every figure and sl
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from urllib.parse import urljoin
 
 import pytest
-from browser import chromium, listen, needs_browser, served
+from browser import listen, needs_browser
 from built_book import NUMBERED, PAGES, SITE, article
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 PATHS = {name: SITE / f"{name}.html" for name in PAGES}
 EXPLORED = ["index", *(p for p in PAGES[1:] if PATHS[p].exists() and 'class="explore"' in PATHS[p].read_text())]
@@ -27,18 +27,6 @@ TIMED = """(input, step) => new Promise(done => {
 LOADED = "image => image.decode().then(() => image.naturalWidth > 0)"
 
 on_each_page = pytest.mark.parametrize("name", EXPLORED)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with served() as found:
-        yield found
 
 
 def sliders(page: Page) -> list[tuple[Locator, Locator]]:

@@ -10,7 +10,7 @@ from urllib.parse import urldefrag
 import axe_playwright_python
 import pytest
 import reading
-from browser import chromium, listen, needs_browser, served, until
+from browser import listen, needs_browser, until
 from bs4 import BeautifulSoup
 from built_book import NUMBERED, PAGES, SITE, article, html
 from playwright.sync_api import Browser, Page
@@ -43,18 +43,6 @@ SHOWN = """tags => tags.filter(tag => tag.checkVisibility({visibilityProperty: t
     .map(tag => tag.outerHTML.slice(0, 100))"""
 LONGEST = """() => Math.max(...[...document.querySelectorAll('*')].map(tag => getComputedStyle(tag))
     .flatMap(style => `${style.transitionDuration},${style.animationDuration}`.split(',').map(parseFloat)))"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with served() as found:
-        yield found
 
 
 @pytest.fixture
