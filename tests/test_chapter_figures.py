@@ -1,9 +1,11 @@
 """The figures with sliders of the chapters: what their frames say and weigh, and that they can be compared."""
 
+import dis
 import re
+from types import CodeType
 
 import pytest
-from built_book import cells
+from built_book import NUMBERED, cells
 
 from superpos.show import figures
 from superpos.show.explore import MIME
@@ -76,3 +78,35 @@ def test_held_axes_and_legend_stay():
         held.append((ax.get_xlim(), ax.get_ylim(), ax.get_position().bounds, legend.get_window_extent().bounds))
     assert held[0] == held[1]
     assert held[0][:2] == ((0.0, 2.0), (0.0, 60.0))
+
+
+def globals_of(code: CodeType) -> set[str]:
+    """The global names that a function reads, with those of the functions within it."""
+    reads = {i.argval for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL"}
+    return reads.union(*(globals_of(inner) for inner in code.co_consts if isinstance(inner, CodeType)))
+
+
+def named(source: str) -> tuple[dict[str, set[str]], set[str]]:
+    """The functions that a cell makes, each with the global names that it reads, and all names that the cell binds."""
+    code = compile(source, "<cell>", "exec")
+    bound = {i.argval for i in dis.get_instructions(code) if i.opname in ("STORE_NAME", "STORE_GLOBAL")}
+    made = {c.co_name: globals_of(c) for c in code.co_consts if isinstance(c, CodeType)}
+    lambdas = set[str]().union(*(reads for name, reads in made.items() if name == "<lambda>"))
+    return {name: made.get(name, lambdas) for name in bound}, bound
+
+
+@pytest.mark.parametrize("page", ["index", *NUMBERED])
+def test_later_cells_leave_a_figure_alone(page):
+    """In a notebook a slider calls the figure's functions again: what they read must still mean the same."""
+    parts = [named(cell["source"]) for cell in cells(page)]
+    figures_of = [k for k, cell in enumerate(cells(page)) if "explore(" in cell["source"]]
+    assert figures_of
+    for k in figures_of:
+        known = {name: reads for functions, _ in parts[: k + 1] for name, reads in functions.items()}
+        reached, waiting = set[str](), ["draw", "alt"]
+        while waiting:
+            new = known.get(waiting.pop(), set()) - reached
+            reached |= new
+            waiting += new
+        rebound = reached & set[str]().union(*(bound for _, bound in parts[k + 1 :]))
+        assert not rebound, f"{page}: a later cell gives {rebound} another meaning"
