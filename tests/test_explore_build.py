@@ -105,7 +105,7 @@ def test_figure_keeps_its_number_caption_and_address(book):
 def test_frames_are_files_and_say_what_they_show(book):
     folder = book / "first/html/_images/explore/fig-bars"
     data = json.loads((folder / "data.json").read_text())
-    assert data["parameters"][0] == {"name": "T", "label": "circuits T", "unit": "", "values": [1, 2, 3]}
+    assert data["parameters"][0] == {"name": "T", "label": "circuits T", "values": [1, 2, 3]}
     assert [f["file"] for f in data["frames"]] == [f"{k}.svg" for k in range(6)]
     assert [f["start"] for f in data["frames"]] == [False, False, True, False, False, False]
     assert data["frames"][5]["values"] == {"T": 3, "how": "sparse"}
@@ -131,7 +131,7 @@ def test_failing_frame_stops_the_build_and_is_named(tmp_path):
 
 RECORD = {
     "name": "fig-bars", "width": 288, "height": 192, "start": {"T": 1},
-    "parameters": [{"name": "T", "label": "T", "unit": "", "values": [1, 2], "texts": ["1", "2"]}],
+    "parameters": [{"name": "T", "label": "T", "values": [1, 2], "texts": ["1", "2"]}],
     "frames": [{"values": {"T": T}, "alt": f"{T}", "kind": "svg", "data": "<svg/>", "panels": []} for T in (1, 2)],
 }  # fmt: skip
 

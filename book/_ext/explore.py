@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
+from pages import executed
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.writers.html5 import HTML5Translator
@@ -42,7 +43,7 @@ def records(notebook: dict[str, Any]) -> dict[int, dict[str, Any]]:
 
 def put_in(app: Sphinx, doctree: nodes.document) -> None:
     """Write the frames of this page's figures, and let an `explorer` take the place of what the cells show."""
-    path = Path(app.outdir).parent / f"jupyter_execute/{app.env.docname}.ipynb"
+    path = executed(app, app.env.docname)
     if not path.exists():
         return
     for place, record in records(json.loads(path.read_text())).items():
@@ -74,7 +75,7 @@ def write(record: dict[str, Any], folder: Path) -> None:
     for k, frame in enumerate(record["frames"]):
         data = frame["data"].encode() if frame["kind"] == "svg" else base64.b64decode(frame["data"])
         (folder / f"{k}.{frame['kind']}").write_bytes(data)
-    parameters = [{key: p[key] for key in ("name", "label", "unit", "values")} for p in record["parameters"]]
+    parameters = [{key: p[key] for key in ("name", "label", "values")} for p in record["parameters"]]
     frames = [told | {"panels": f["panels"]} for told, f in zip(described(record), record["frames"], strict=True)]
     data = {"figure": record["name"], "parameters": parameters, "frames": frames}
     (folder / "data.json").write_text(json.dumps(data, ensure_ascii=False) + "\n", encoding="utf8")
@@ -101,7 +102,7 @@ def markup(record: dict[str, Any], images: str) -> str:
 def slider(record: dict[str, Any], k: int) -> str:
     """The k-th slider: it counts through its values, and says which one it is at."""
     parameter = record["parameters"][k]
-    name, texts = f"{record['name']}-{parameter['name'].lower().replace('_', '-')}", parameter["texts"]
+    name, texts = f"{record['name']}-{parameter['name']}", parameter["texts"]
     at = parameter["values"].index(record["start"][parameter["name"]])
     return (
         f'<div><label for="{name}">{html.escape(parameter["label"])}</label>\n'

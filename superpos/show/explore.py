@@ -15,12 +15,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from gzip import compress
 from typing import Any, Literal
-from unittest.mock import patch
 
 import matplotlib
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.textpath import text_to_path
 
 MIME = "application/vnd.superpos.explore+json"
 STATIC = "SUPERPOS_STATIC"  # set in the kernels of the book's build: draw every frame
@@ -43,14 +41,10 @@ class Slider:
     Attributes:
         label: what stands beside the slider.
         values: those that the book draws, in order; at least two, numbers must increase.
-        unit: written after a value.
-        only: these values alone can be drawn, also in a notebook (a stored sweep knows no others).
     """
 
     label: str
     values: Sequence[Value]
-    unit: str = ""
-    only: bool = False
 
     def __post_init__(self) -> None:
         if not self.label.strip():
@@ -71,9 +65,8 @@ class Slider:
         return "integer" if all(isinstance(v, int) for v in numbers) else "number"
 
     def text(self, value: Value) -> str:
-        """A value as it is read: 1,024, 0.35, two lanes; with its unit."""
-        shown = value if isinstance(value, str) else f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
-        return f"{shown} {self.unit}".strip()
+        """A value as it is read: 1,024, 0.35, two lanes."""
+        return value if isinstance(value, str) else f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
 
 
 @dataclass(frozen=True)
@@ -100,7 +93,7 @@ class Frames:
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         parameters = [
-            {"name": key, "label": s.label, "unit": s.unit, "values": list(s.values), "texts": [*map(s.text, s.values)]}
+            {"name": key, "label": s.label, "values": list(s.values), "texts": [*map(s.text, s.values)]}
             for key, s in self.sliders.items()
         ]
         record = {"name": self.name, "width": self.width, "height": self.height, "start": self.start}
@@ -125,7 +118,7 @@ def explore(
         name: the figure's name in the book, a slug; the page's files are named by it.
         alt: takes the same values, says in words what the figure shows.
         start: the values shown first; the first of each slider if not given.
-        sliders: `name=Slider(label, values, unit)`, named like the arguments of `draw`; at most 60 frames in all.
+        sliders: `name=Slider(label, values)`, named like the arguments of `draw`; at most 60 frames in all.
 
     Returns:
         while the book is built, `Frames`; else the live figure, `superpos.show.live.Live`.
@@ -216,10 +209,9 @@ def encode(figure: Figure) -> tuple[Literal["svg", "png"], str]:
 
 
 def _svg(figure: Figure) -> str:
-    """What `savefig` writes, in half the time: it draws twice, and sets each formula anew for every figure."""
+    """What `savefig` writes; that draws once more, to learn a size that is known here."""
     out = io.StringIO()
-    shared = patch("matplotlib.text.TextToPath", lambda: text_to_path)  # it keeps the formulas that were set
-    with shared, matplotlib.rc_context({"svg.hashsalt": "superpos", "svg.fonttype": "path"}):
+    with matplotlib.rc_context({"svg.hashsalt": "superpos", "svg.fonttype": "path"}):
         FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None, "Creator": None})
     return out.getvalue()
 

@@ -20,8 +20,8 @@ class Live(widgets.VBox):
     """Sliders, a progress bar while a frame takes long, the figure, and its alt text below.
 
     A slider reaches every value between the book's ends, not only those that the book has drawn: all whole numbers, or
-    a thousandth of the way. Choices, and values that are the only ones (`Slider.only`), stay those of the book. What
-    cannot be drawn is said in the figure's place, by the package's own error; `show` raises it.
+    a thousandth of the way. Choices stay those of the book. What cannot be drawn is said in the figure's place, by the
+    package's own error; `show` raises it.
 
         figure = explore(draw, name="fig-errors", alt=alt, T=Slider("circuits T", [64, 256, 1024]))
         figure.show(T=300)  # as a slider would, and for values that none reaches
@@ -95,13 +95,13 @@ class Live(widgets.VBox):
 def _control(slider: Slider, value: Value) -> Any:
     """The widget of a slider: any number between the ends where the values are numbers, else the values alone."""
     look = {
-        "description": f"{slider.label} ({slider.unit})" if slider.unit else slider.label,
+        "description": slider.label,
         "continuous_update": False,
         "style": {"description_width": "initial"},
         "layout": {"width": "100%", "max_width": "40rem"},
     }
     low, high = slider.values[0], slider.values[-1]
-    if slider.only or slider.kind == "choice":
+    if slider.kind == "choice":
         options = [(slider.text(v), v) for v in slider.values]
         return widgets.SelectionSlider(options=options, value=value, **look)
     if slider.kind == "integer":
