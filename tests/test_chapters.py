@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 
 import pytest
+import reading
 from built_book import EXECUTED, NUMBERED, PAGES, ROOT, article, cells
 
-MINUTES, WORDS_PER_MINUTE, LINES = 10, 200, 25
+MINUTES, LINES = 10, 25
 DRAWS = {"rand", "randn", "randint", "randperm", "bernoulli", "normal", "multinomial", "poisson"}
 DRAWS_IN_PLACE = {
     "normal_",
@@ -94,15 +95,10 @@ def _is_unseeded(call: ast.Call) -> bool:
 
 
 def long_reading(page: str) -> Iterator[str]:
-    """More than ten minutes' words; code, outputs and folded solutions do not count, a formula is one word."""
-    text = article(page)
-    for formula in text.select(".math"):
-        formula.replace_with(" formula ")
-    for other in text.select("pre, script, style, table, details, .claim, .explore, .headerlink"):
-        other.decompose()
-    words = len(text.get_text(" ").split())
-    if page in NUMBERED and words > MINUTES * WORDS_PER_MINUTE:
-        yield f"{words} words take {words / WORDS_PER_MINUTE:.1f} minutes to read; at most {MINUTES}"
+    """More than ten minutes' words, as the page itself counts them."""
+    words = reading.words(str(article(page)))
+    if page in NUMBERED and words > MINUTES * reading.WORDS_PER_MINUTE:
+        yield f"{words} words take {words / reading.WORDS_PER_MINUTE:.1f} minutes to read; at most {MINUTES}"
 
 
 def lost_glue(page: str) -> Iterator[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from docutils import nodes
+from pages import executed
 from sphinx.application import Sphinx
 from sphinx.domains.std import StandardDomain
 from sphinx.environment import BuildEnvironment
@@ -52,8 +53,7 @@ def claims_of(notebook: Path) -> list[Claim]:
 
 def collect(app: Sphinx) -> dict[str, list[Claim]]:
     """The claims of each page that has some; the same name on two claims is an error."""
-    executed = Path(app.outdir).parent / "jupyter_execute"
-    pages = {page: claims_of(path) for page in toc_order(app) if (path := executed / f"{page}.ipynb").exists()}
+    pages = {page: claims_of(path) for page in toc_order(app) if (path := executed(app, page)).exists()}
     seen: dict[str, str] = {}
     for page, claims in pages.items():
         for claim in claims:

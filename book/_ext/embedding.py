@@ -13,18 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from address import Address, published
-from bs4 import BeautifulSoup, Tag
+from bs4 import Tag
 from citing import chapter_number, citation, part_entry
 from docutils import nodes
 from pictures import CARD, KeyFigure, figures_of, key_figures, proportions, vector, write_picture
-from plaintext import formulas, plain, text_of
+from plaintext import text_of
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 LABELS = {"svg": "SVG", "png": "PNG", "csv": "numbers as CSV", "json": "numbers as JSON"}
 NUMBER = re.compile(r"^Fig\.\s*([\d.]+)\s+(.*)$")
 LINKS = ("src", "href", "data-folder")
-EXPLORE = "explore"  # _static/explore.js and .css run figures with sliders
 FRAME = 720  # the width, in pixels, that an embedded figure is given at most
 
 
@@ -148,17 +147,12 @@ def alone(figure: KeyFigure, page: Path, at: Path) -> Tag:
     tag = copy.copy(figure.tag)
     for mark in tag.select(".headerlink"):
         mark.decompose()
-    soup = BeautifulSoup("", "html.parser")
-    for formula, tex in formulas(tag):
-        mathml = formula.find("math")
-        if isinstance(mathml, Tag):
-            for annotation in mathml.find_all("annotation"):
-                annotation.decompose()
-            formula.replace_with(mathml.extract())
-        else:
-            text = soup.new_tag("i", attrs={"class": "formula"})
-            text.string = plain(tex)
-            formula.replace_with(text)
+    for formula in tag.select(".katex"):
+        mathml = formula.select_one("math")
+        assert mathml
+        for annotation in mathml.select("annotation"):
+            annotation.decompose()
+        formula.replace_with(mathml.extract())
     for element in tag.find_all(True):
         for name, value in list(element.attrs.items()):
             if isinstance(value, str) and name in LINKS:
@@ -174,11 +168,9 @@ def embed_page(figure: KeyFigure, site: Path, where: Address, heading: str, book
     tag, back = alone(figure, page, at), f"{figure.page}.html#{figure.name}"
     link = where.of(back) if where.site else f"../{back}"
     head = '<link rel="icon" href="../_static/logo.svg">\n<link rel="stylesheet" href="../_static/embed.css">\n'
-    if tag.find("input"):
-        if (site / f"_static/{EXPLORE}.css").is_file():
-            head += f'<link rel="stylesheet" href="../_static/{EXPLORE}.css">\n'
-        if (site / f"_static/{EXPLORE}.js").is_file():
-            head += f'<script defer src="../_static/{EXPLORE}.js"></script>\n'
+    if tag.select_one(".explore"):
+        head += '<link rel="stylesheet" href="../_static/explore.css">\n'
+        head += '<script defer src="../_static/explore.js"></script>\n'
     if where.site:
         head += f'<link rel="canonical" href="{html.escape(where.of(f"{figure.page}.html"))}">\n'
     number, title = number_and_title(figure)

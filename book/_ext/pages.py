@@ -62,15 +62,20 @@ def mend_page(
     context["metatags"] = tags
 
 
+def executed(app: Sphinx, page: str) -> Path:
+    """The page's notebook as it was executed; there is none of a page without code."""
+    return Path(app.outdir).parent / f"jupyter_execute/{page}.ipynb"
+
+
 def offer_notebook(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
     """Offer the executed notebook beside the source; the theme does so only where the book has a repository."""
-    executed = Path(app.outdir).parent / f"jupyter_execute/{pagename}.ipynb"
-    if executed.exists():
+    notebook = executed(app, pagename)
+    if notebook.exists():
         offered = Path(app.outdir) / f"_sources/{pagename}.ipynb"
         offered.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(executed, offered)
+        shutil.copyfile(notebook, offered)
         context["ipynb_source"] = f"{pagename}.ipynb"
 
 

@@ -19,6 +19,7 @@ import resvg_py
 import yaml
 from address import ROOT
 from bs4 import BeautifulSoup, Tag
+from pages import executed
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
@@ -84,14 +85,10 @@ def _drawn(svg: str) -> bytes:
     return bytes(resvg_py.svg_to_bytes(svg_string=svg, background="#ffffff", skip_system_fonts=True))
 
 
-def cells(notebook: Path) -> list[dict[str, Any]]:
-    return json.loads(notebook.read_text())["cells"] if notebook.exists() else []
-
-
 def records(notebook: Path) -> dict[str, dict[str, Any]]:
     """The numbers of each named figure of an executed notebook, where its cell recorded some."""
     found = {}
-    for cell in cells(notebook):
+    for cell in json.loads(notebook.read_text())["cells"]:
         name = cell["metadata"].get("mystnb", {}).get("figure", {}).get("name")
         for output in cell.get("outputs", ()):
             if name and MIME in output.get("data", {}):
@@ -133,10 +130,6 @@ class KeyFigure:
     def kinds(self) -> list[str]:
         """Endings of the files that there are of it."""
         return [*(["svg"] if self.picture.suffix == ".svg" else []), "png", *(["csv", "json"] if self.record else [])]
-
-
-def executed(app: Sphinx, page: str) -> Path:
-    return Path(app.outdir).parent / f"jupyter_execute/{page}.ipynb"
 
 
 def figures_of(app: Sphinx, page: str, body: str) -> list[KeyFigure]:

@@ -41,23 +41,13 @@ def _script(inner: str, letters: dict[int, int], mark: str) -> str:
     return raised if not set(raised) & set(inner) else f"{mark}{inner}" if len(inner) == 1 else f"{mark}({inner})"
 
 
-def formulas(element: Tag) -> list[tuple[Tag, str]]:
-    """The formulas in an element with their TeX, whether a script sets them later or they are KaTeX's already."""
-    found = []
-    for formula in element.select(".math, .katex"):
-        if formula.find_parent(class_="katex") or (formula.select_one(".katex") and "katex" not in formula["class"]):
-            continue
-        source = formula.find("annotation")
-        tex = source.get_text() if source else formula.get_text()
-        found.append((formula, re.sub(r"^\s*\\[(\[]|\\[)\]]\s*$", "", tex)))
-    return found
-
-
 def text_of(element: Tag) -> str:
     """All that an element says, in one line, its formulas as plain text."""
     one = copy.copy(element)
-    for formula, tex in formulas(one):
-        formula.replace_with(plain(tex))
+    for formula in one.select(".katex"):
+        tex = formula.select_one("annotation")  # KaTeX keeps what it was given
+        assert tex
+        formula.replace_with(plain(tex.get_text()))
     for mark in one.select(".headerlink"):
         mark.decompose()
     return " ".join(one.get_text().split())

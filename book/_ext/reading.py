@@ -12,6 +12,7 @@ from typing import Any
 from bs4 import BeautifulSoup, Tag
 from docutils import nodes
 from sphinx.application import Sphinx
+from weight import pages
 
 WORDS_PER_MINUTE = 200
 NOT_READ = "pre, script, noscript, style, table, details, .explore, .claim, .headerlink, .reading-time"
@@ -83,11 +84,12 @@ def linked(pages: dict[str, BeautifulSoup]) -> Iterator[tuple[str, str]]:
 
 def previews(site: Path) -> dict[str, dict[str, str]]:
     """The previews of what other pages link to, by page and id; those of its own a page takes from itself."""
-    files = sorted(path for path in site.rglob("*.html") if "_static" not in path.relative_to(site).parts)
-    pages = {p.relative_to(site).as_posix(): BeautifulSoup(p.read_text(encoding="utf8"), "html.parser") for p in files}
+    read = {
+        p.relative_to(site).as_posix(): BeautifulSoup(p.read_text(encoding="utf8"), "html.parser") for p in pages(site)
+    }
     found: dict[str, dict[str, str]] = {}
-    for page, name in sorted(set(linked(pages))):
-        target = pages[page].find(id=name)
+    for page, name in sorted(set(linked(read))):
+        target = read[page].find(id=name)
         if isinstance(target, Tag) and target.css.match(PREVIEWED):
             found.setdefault(page, {})[name] = copied(target, page)
     return found
