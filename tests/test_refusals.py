@@ -389,9 +389,9 @@ MODULES: list[tuple[Any, type[Exception], list[str]]] = [
     (3, TypeError, ["modules", "int", "list of nn.Module"]),
     ([line(2, 2), "x"], TypeError, ["modules[1]", "str", "Linear"]),
     ([nn.Sequential()], ValueError, ["modules[0]", "empty", "at least one Linear"]),
-    ([line(2, 2), nn.Sequential(nn.Linear(2, 2), nn.Tanh())], TypeError, ["modules[1]", "Tanh", "layer 1", "ReLU"]),
-    ([nn.Sequential(nn.ReLU())], TypeError, ["modules[0]", "ReLU", "layer 0", "Linear"]),
-    ([nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(2, 2))], ValueError, ["modules[0]", "3", "takes 2"]),
+    ([line(2, 2), nn.Sequential(nn.Linear(2, 2), nn.Tanh())], TypeError, ["layer 1 of modules[1]", "Tanh", "ReLU"]),
+    ([nn.Sequential(nn.ReLU())], TypeError, ["layer 0 of modules[0]", "ReLU", "Linear"]),
+    ([nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(2, 2))], ValueError, ["layer 2 of modules[0]", "takes 2", "puts out 3"]),
     ([line(2, 2), line(2, 2, 2)], ValueError, ["modules[1]", "Linear → ReLU → Linear", "modules[0]"]),
     ([line(2, 2), ResidualBlock(2, 2)], ValueError, ["modules[1]", "ResidualBlock", "modules[0]", "Linear"]),
     ([nn.Sequential(ResidualBlock(2, 2), ResidualBlock(3, 2))], ValueError, ["modules[0]", "[2, 3]", "one width"]),
@@ -409,4 +409,4 @@ def test_modules(case: int) -> None:
 def test_a_nan_in_a_module_is_refused() -> None:
     module = line(2, 2)
     nn.init.constant_(module[0].weight, NAN)  # type: ignore[arg-type]
-    refused(lambda: circuits.from_modules([module]), ValueError, "weights", "nan", "finite")
+    refused(lambda: circuits.from_modules([module]), ValueError, "modules[0]", "nan", "weight of layer 0", "finite")

@@ -7,8 +7,9 @@ from superpos.circuits.batches import (
     rotation_inputs,
     sphere,
 )
+from superpos.circuits.conditional import called, conditional
 from superpos.circuits.families import conditional_rotations, random_mlps, random_residual, rotations
-from superpos.circuits.modules import ResidualBlock, from_modules
+from superpos.circuits.modules import ResidualBlock, from_modules, to_module, widths
 from superpos.circuits.stacks import Circuits, MLPCircuits, ResidualCircuits
 from superpos.circuits.trained import trained
 
@@ -17,6 +18,8 @@ __all__ = [
     "MLPCircuits",
     "ResidualBlock",
     "ResidualCircuits",
+    "called",
+    "conditional",
     "conditional_inputs",
     "conditional_rotations",
     "conditional_state",
@@ -27,5 +30,7 @@ __all__ = [
     "rotation_inputs",
     "rotations",
     "sphere",
+    "to_module",
     "trained",
+    "widths",
 ]

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from superpos.checks import check_count
+from superpos.circuits.conditional import called
 from superpos.sampling import distinct, generator
 
 
@@ -33,8 +34,7 @@ def rotation_inputs(x: Float[Tensor, "batch z 2"]) -> Float[Tensor, "batch z 2"]
 
 def conditional_inputs(x: Float[Tensor, "batch z 2"]) -> Float[Tensor, "batch z 4"]:
     """What an active conditional rotation is given for the point x, |x| = 1: (1.5, 0.5, x_0 + 1, x_1 + 1)."""
-    indicator = x.new_tensor([1.5, 0.5]).expand(*x.shape[:-1], 2)
-    return torch.cat([indicator, x + 1], dim=-1)
+    return called(x + 1)
 
 
 def conditional_state(a: Float[Tensor, "*batch 4"]) -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch 2"]]:

@@ -1,9 +1,9 @@
-"""From a list of torch modules to a stack of circuits."""
+"""From a list of torch modules to a stack of circuits, and back. Chapters 2 and 13."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from superpos.checks import check_count
@@ -29,69 +29,132 @@ class ResidualBlock(nn.Module):
         return x + self.write(self.read(x).relu())
 
 
-def from_modules(modules: Sequence[nn.Module]) -> MLPCircuits | ResidualCircuits:
+def from_modules(modules: Sequence[nn.Module] | Mapping[str, nn.Module]) -> MLPCircuits | ResidualCircuits:
     """Stack small torch networks into circuits; the modules are not changed.
 
     Two kinds are taken, all modules of one list being of the same kind and depth: `nn.Sequential` of `nn.Linear`
     with an `nn.ReLU` between each two and, for all of them or for none, one at the end → `MLPCircuits`; and
-    `ResidualBlock`s, alone or in an `nn.Sequential` → `ResidualCircuits`. Widths may differ: each network is padded
+    `ResidualBlock`s, alone or in an `nn.Sequential` → `ResidualCircuits`. A Sequential may hold others; `nn.Identity`
+    is passed over, and so is an `nn.Dropout` of a module in evaluation mode. Widths may differ: each network is padded
     with zeros to the widest, its own coordinates first; the padding stays zero in every layer.
 
+    Args:
+        modules: a list, or a mapping from names to modules.
+
     Raises:
-        TypeError: for a module of another kind, with its position and the layer at fault, or of another dtype.
-        ValueError: for an empty list, or networks of different kinds, depths or devices.
+        TypeError: for a module of another kind, with its place and the layer at fault, or of another dtype.
+        ValueError: for an empty list, a number that is not finite, or networks of different kinds, depths or devices.
     """
-    if isinstance(modules, nn.Module) or not isinstance(modules, Sequence):
+    chains = _chains(modules)
+    return _residual(chains) if type(next(iter(chains.values()))[0]) is ResidualBlock else _mlp(list(chains.values()))
+
+
+def widths(modules: Sequence[nn.Module] | Mapping[str, nn.Module]) -> Int64[Tensor, "T L1"]:
+    """How wide each module is: an MLP's input and its layers; of residual blocks d, and the neurons m of each.
+
+    Raises:
+        TypeError, ValueError: for modules that `from_modules` refuses.
+    """
+    rows = []
+    for chain in _chains(modules).values():
+        linear = [layer for layer in chain if isinstance(layer, nn.Linear)]
+        linear = linear or [layer.read for layer in chain if isinstance(layer, ResidualBlock)]
+        rows.append([linear[0].in_features, *(layer.out_features for layer in linear)])
+    return torch.tensor(rows)
+
+
+def to_module(circuits: MLPCircuits | ResidualCircuits, t: int, widths: Sequence[int]) -> nn.Sequential:
+    """Circuit t as a module of its own widths, as `widths` gives them: what `from_modules` was given."""
+    own = circuits[t].detach()
+    layers: list[nn.Module] = []
+    with torch.no_grad():
+        for l in range(own.L):
+            if isinstance(own, MLPCircuits):
+                inside, outside = widths[l], widths[l + 1]
+                linear = nn.Linear(inside, outside, device=own.stack.device, dtype=own.stack.dtype)
+                linear.weight.copy_(own.weights[l, 0, :outside, :inside])
+                linear.bias.copy_(own.biases[l, 0, :outside])
+                layers += [linear, nn.ReLU()] if l < own.L - 1 or own.last_relu else [linear]
+                continue
+            d, m = widths[0], widths[l + 1]
+            block = ResidualBlock(d, m).to(own.stack)
+            block.read.weight.copy_(own.w_in[l, 0, :m, :d])
+            block.read.bias.copy_(own.bias[l, 0, :m])
+            block.write.weight.copy_(own.w_out[l, 0, :d, :m])
+            layers.append(block)
+    return nn.Sequential(*layers)
+
+
+def _chains(modules: Sequence[nn.Module] | Mapping[str, nn.Module]) -> dict[str, list[nn.Module]]:
+    """The layers of each module by its place in words, `modules[3]`; refused where they are not of one kind."""
+    if isinstance(modules, nn.Module) or not isinstance(modules, Sequence | Mapping):
         raise TypeError(f"modules is {type(modules).__name__}; it must be a list of nn.Module")
     if len(modules) == 0:
         raise ValueError("modules is empty; at least one network is needed")
-    chains = [_chain(t, module) for t, module in enumerate(modules)]
-    kinds = [tuple(type(layer) for layer in chain) for chain in chains]
-    for t, kind in enumerate(kinds):
-        if kind != kinds[0]:
-            spelled = [" → ".join(k.__name__ for k in both) for both in (kind, kinds[0])]
-            raise ValueError(f"modules[{t}] is {spelled[0]}, but modules[0] is {spelled[1]}; all must be alike")
-    _check_alike(modules)
-    return _residual(chains) if kinds[0][0] is ResidualBlock else _mlp(chains)
+    named = modules.items() if isinstance(modules, Mapping) else enumerate(modules)
+    chains = {f"modules[{name!r}]": list(_layers(f"modules[{name!r}]", module)) for name, module in named}
+    kinds = {place: [type(layer) for layer in chain] for place, chain in chains.items()}
+    first, wanted = next(iter(kinds.items()))
+    for place, kind in kinds.items():
+        if kind != wanted:
+            spelled = [" → ".join(k.__name__ for k in both) for both in (kind, wanted)]
+            raise ValueError(f"{place} is {spelled[0]}, but {first} is {spelled[1]}; all must be alike")
+    _check_numbers(chains)
+    return chains
 
 
-def _check_alike(modules: Sequence[nn.Module]) -> None:
-    """Refuse parameters of different dtypes or devices."""
-    first = next(modules[0].parameters())
-    for t, module in enumerate(modules):
-        for p in module.parameters():
-            if p.dtype != first.dtype:
-                raise TypeError(f"modules[{t}] has dtype {p.dtype}; all must have that of modules[0], {first.dtype}")
-            if p.device != first.device:
-                raise ValueError(f"modules[{t}] is on {p.device}; all must be where modules[0] is, on {first.device}")
+def _check_numbers(chains: dict[str, list[nn.Module]]) -> None:
+    """Refuse parameters of different dtypes or devices, and numbers that are not finite."""
+    like = next(next(iter(chains.values()))[0].parameters())
+    for place, chain in chains.items():
+        for i, layer in enumerate(chain):
+            for name, p in layer.named_parameters():
+                if p.dtype != like.dtype:
+                    raise TypeError(f"{place} has dtype {p.dtype}; all must have that of the first, {like.dtype}")
+                if p.device != like.device:
+                    raise ValueError(f"{place} is on {p.device}; all must be where the first is, on {like.device}")
+                if not p.is_meta and not torch.isfinite(p).all():
+                    wrong = p[~torch.isfinite(p)][0].item()
+                    raise ValueError(f"{place} has {wrong} in the {name} of layer {i}; every number must be finite")
 
 
-def _chain(t: int, module: nn.Module) -> list[nn.Module]:
+def _layers(place: str, module: nn.Module) -> Iterator[nn.Module]:
     """The layers of one network, refused where they are neither Linear/ReLU in turn nor all ResidualBlock."""
-    chain = list(module) if isinstance(module, nn.Sequential) else [module]
-    if chain and all(isinstance(layer, ResidualBlock) for layer in chain):
-        for i, block in enumerate(chain):
-            if isinstance(block, ResidualBlock) and block.write.bias is not None:
-                raise ValueError(f"modules[{t}] has a bias in `write` of block {i}; ResidualCircuits have none there")
-        return chain
-    for i, layer in enumerate(chain):
-        wanted = nn.Linear if i % 2 == 0 else nn.ReLU
-        if type(layer) is not wanted:
-            raise TypeError(
-                f"modules[{t}] has {type(layer).__name__} as layer {i}; it must be {wanted.__name__}: "
-                "a network is Linear, ReLU, Linear, … or a chain of ResidualBlock"
-            )
-        following = chain[i + 2] if i % 2 == 0 and i + 2 < len(chain) else None
-        if not isinstance(layer, nn.Linear) or not isinstance(following, nn.Linear):
-            continue
-        if layer.out_features != following.in_features:
-            raise ValueError(
-                f"modules[{t}] puts out {layer.out_features} numbers at layer {i}, "
-                f"but layer {i + 2} takes {following.in_features}"
-            )
+    chain = [(path, layer) for path, layer in _flat("", module) if not _passes(layer)]
     if not chain:
-        raise ValueError(f"modules[{t}] is an empty Sequential; at least one Linear is needed")
-    return chain
+        raise ValueError(f"{place} is an empty Sequential; at least one Linear is needed")
+    blocks = isinstance(chain[0][1], ResidualBlock)
+    before: int | None = None
+    for i, (path, layer) in enumerate(chain):
+        where = f"layer {path} of {place}" if path else place
+        wanted = ResidualBlock if blocks else nn.Linear if i % 2 == 0 else nn.ReLU
+        if type(layer) is not wanted:
+            cure = "; call .eval() on it first" if isinstance(layer, nn.Dropout) else ""
+            raise TypeError(
+                f"{where} is {type(layer).__name__}; it must be {wanted.__name__}: a network is Linear, ReLU, "
+                f"Linear, … or a chain of ResidualBlock{cure}"
+            )
+        if isinstance(layer, ResidualBlock) and layer.write.bias is not None:
+            raise ValueError(f"{where} has a bias in `write`; ResidualCircuits have none there")
+        if isinstance(layer, nn.Linear):
+            if before is not None and layer.in_features != before:
+                raise ValueError(f"{where} takes {layer.in_features} numbers, but the Linear before puts out {before}")
+            before = layer.out_features
+        yield layer
+
+
+def _flat(path: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """The layers of a Sequential and of those in it, each with its path."""
+    if type(module) is not nn.Sequential:
+        yield path, module
+        return
+    for name, layer in module.named_children():
+        yield from _flat(f"{path}.{name}".lstrip("."), layer)
+
+
+def _passes(layer: nn.Module) -> bool:
+    """Whether a layer gives back what it is given."""
+    return isinstance(layer, nn.Identity) or (isinstance(layer, nn.Dropout) and not layer.training)
 
 
 def _mlp(chains: list[list[nn.Module]]) -> MLPCircuits:
@@ -109,13 +172,13 @@ def _mlp(chains: list[list[nn.Module]]) -> MLPCircuits:
     return MLPCircuits(weights, biases, last_relu=isinstance(chains[0][-1], nn.ReLU))
 
 
-def _residual(chains: list[list[nn.Module]]) -> ResidualCircuits:
-    blocks = [[layer for layer in chain if isinstance(layer, ResidualBlock)] for chain in chains]
+def _residual(chains: dict[str, list[nn.Module]]) -> ResidualCircuits:
+    blocks = [[layer for layer in chain if isinstance(layer, ResidualBlock)] for chain in chains.values()]
     L, T = len(blocks[0]), len(blocks)
-    for t, chain in enumerate(blocks):
-        widths = {block.read.in_features for block in chain}
-        if len(widths) > 1:
-            raise ValueError(f"modules[{t}] has blocks of widths {sorted(widths)}; a residual stream has one width")
+    for place, chain in zip(chains, blocks, strict=True):
+        streams = {block.read.in_features for block in chain}
+        if len(streams) > 1:
+            raise ValueError(f"{place} has blocks of widths {sorted(streams)}; a residual stream has one width")
     d = max(block.read.in_features for chain in blocks for block in chain)
     m = max(block.read.out_features for chain in blocks for block in chain)
     first = blocks[0][0].read.weight

@@ -129,6 +129,26 @@ class MLPCircuits(Circuits):
         pre = (self.weights[l, active] @ x[..., None])[..., 0] + self.biases[l, active]
         return pre if l == self.L - 1 and not self.last_relu else pre.relu()
 
+    def activation_bound(self, reach: float) -> float:
+        """β, which no |activation| of any circuit exceeds while no |input| exceeds `reach`: interval arithmetic.
+
+        Every coordinate lies in an interval of centre c and radius r. A layer makes of it w c + b and |w| r, and the
+        ReLU cuts both ends off at 0. Chapter 13.
+
+        Raises:
+            ValueError: if reach is not positive.
+        """
+        check_positive("reach", reach)
+        c, r = torch.zeros_like(self.biases[0]), torch.full_like(self.biases[0], float(reach))
+        bound = float(reach)
+        for l, (w, b) in enumerate(zip(self.weights.detach(), self.biases.detach(), strict=True)):
+            c, r = (w @ c[..., None])[..., 0] + b, (w.abs() @ r[..., None])[..., 0]
+            if l < self.L - 1 or self.last_relu:
+                low, high = (c - r).relu(), (c + r).relu()
+                c, r = (high + low) / 2, (high - low) / 2
+            bound = max(bound, (c.abs() + r).max().item())
+        return bound
+
 
 @dataclass(frozen=True, eq=False)
 class ResidualCircuits(Circuits):
@@ -171,3 +191,25 @@ class ResidualCircuits(Circuits):
     def layer(self, l: int, active: Int64[Tensor, "B z"], x: Float[Tensor, "B z d"]) -> Float[Tensor, "B z d"]:
         neurons = self.pre_activations(l, active, x).relu()
         return x + (self.w_out[l, active] @ neurons[..., None])[..., 0]
+
+    def as_mlp(self) -> MLPCircuits:
+        """The same functions as MLPs without a residual stream, 2d + m wide and one layer deeper.
+
+        A state goes through a ReLU as its two halves, x = ReLU(x) − ReLU(−x). So a hidden layer holds
+        (ReLU(x), ReLU(−x), h) with h = ReLU(w_in x + b) of one residual layer, and the next one forms
+        x' = ReLU(x) − ReLU(−x) + w_out h within its weights. The last layer leaves x^L in its first d coordinates,
+        without a ReLU; what lies beyond is 0. Chapter 13.
+        """
+        L, T, m, d = self.w_in.shape
+        width = 2 * d + m
+        weights, biases = self.w_in.new_zeros(L + 1, T, width, width), self.w_in.new_zeros(L + 1, T, width)
+        one = torch.eye(d).to(self.w_in).expand(T, d, d)
+        for l in range(L + 1):
+            state = one if l == 0 else torch.cat([one, -one, self.w_out[l - 1]], dim=-1)  # x from what is there
+            held = slice(0, state.shape[-1])
+            weights[l, :, :d, held] = state
+            if l < L:
+                weights[l, :, d : 2 * d, held] = -state
+                weights[l, :, 2 * d :, held] = self.w_in[l] @ state
+                biases[l, :, 2 * d :] = self.bias[l]
+        return MLPCircuits(weights, biases, last_relu=False)

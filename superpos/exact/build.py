@@ -21,6 +21,7 @@ def embed(
     tolerance: float = 0.0,
     seed: int = 0,
     bound: float | None = None,
+    reach: float | None = None,
 ) -> ExactNetwork:
     """Embed T MLP circuits so that any z of them are computed exactly, in every layer and at any depth.
 
@@ -55,11 +56,12 @@ def embed(
         tolerance: fraction of active circuits that may be left without a live copy.
         seed: of the order in which circuits get their slots, drawn if the tolerance lets some sets fail.
         bound: the largest |activation| of any circuit, inputs included; by default the circuits' own, if they know it.
-            For z ≥ 2 inputs are raised by it while they are sorted, which rounds them to eps · bound: keep it tight.
+        reach: the largest |input|, if it is less than the bound. For z ≥ 2 inputs are raised by it while they are
+            sorted, which rounds them to eps · reach: keep it tight.
 
     Raises:
         TypeError: if circuits is not MLPCircuits.
-        ValueError: if D is too narrow, as `plan`, or bound is not positive.
+        ValueError: if D is too narrow, as `plan`, bound or reach is not positive, or reach is above the bound.
 
     Source: our own; for z = 1 it is the ping-pong construction of Gibson, who writes the gates in log₂ n neurons where
     here each slot has two. Chapter 11.
@@ -70,6 +72,7 @@ def embed(
     bound = circuits.bound if bound is None else bound
     if bound is not None:
         check_positive("bound", bound)
+    reach = _reach(reach, bound)
     sizes = plan(circuits.T, circuits.d, z=z, D=D, tolerance=tolerance)
     n, device = sizes.n_g, circuits.stack.device
     here, there = codes.columns(circuits.T, n, sizes.S)
@@ -78,18 +81,27 @@ def embed(
         here, there = here[:, order], there[:, order]
     here, there = here.to(device), there.to(device)
     gates = [_gate(w, b, bound) for w, b in zip(circuits.weights, circuits.biases, strict=True)]
-    crowded = n * max(2 * SLACK * (bound or 0.0), 2.0 * n) + 1  # n circuits on a slot
+    crowded = n * max(2 * SLACK * (reach or 0.0), 2.0 * n) + 1  # n circuits on a slot
     _check_precision(circuits.stack.dtype, max(crowded, *(C or 0.0 for C in gates)), sizes)
     pair = here * n + there
     cells = []
     for l, C in enumerate(gates):
         w, b = (_cells(x[l].detach(), pair, n) for x in (circuits.weights, circuits.biases))
-        shift = SLACK * bound if bound is not None and z > 1 and l == 0 else 0.0
+        shift = SLACK * reach if reach is not None and z > 1 and l == 0 else 0.0
         relu = circuits.last_relu or l < circuits.L - 1
         cells.append(Cell(w, b, z, back=l % 2 == 1, C=C, shift=shift, relu=relu))
     sort = sorting(sizes.S, z, n, circuits.d + 2, crowded)
     layers = [layer.to(circuits.stack) for layer in (*sort, *cells)]
-    return ExactNetwork(sizes, here, there, layers, bound)
+    return ExactNetwork(sizes, here, there, layers, bound, reach)
+
+
+def _reach(reach: float | None, bound: float | None) -> float | None:
+    if reach is None:
+        return bound
+    check_positive("reach", reach)
+    if bound is None or reach > bound:
+        raise ValueError(f"reach is {reach}; it must be at most bound = {bound}: inputs are activations too")
+    return reach
 
 
 def _check_precision(dtype: torch.dtype, largest: float, sizes: Plan) -> None:

@@ -19,7 +19,7 @@ class ExactNetwork(Network):
 
     Attributes:
         plan: the sizes.
-        bound: the largest |activation| of any circuit, or None.
+        bound, reach: the largest |activation| of any circuit, and the largest |input|; or None.
         here, there: the slots i and j of each circuit in each column: where its state is after even and odd layers.
         circuit: the circuit with the pair (i, j) at i n + j, or −1 where there is none.
     """
@@ -35,9 +35,10 @@ class ExactNetwork(Network):
         there: Int64[Tensor, "S T"],
         layers: list[LaneLayer],
         bound: float | None,
+        reach: float | None,
     ) -> None:
         super().__init__()
-        self.plan, self.T, self.d, self.bound = plan, plan.T, plan.d, bound
+        self.plan, self.T, self.d, self.bound, self.reach = plan, plan.T, plan.d, bound, reach
         self.register_buffer("here", here)
         self.register_buffer("there", there)
         pair, t = here * plan.n_g + there, torch.arange(plan.T, device=here.device).expand_as(here)
@@ -56,14 +57,14 @@ class ExactNetwork(Network):
     def encode(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]) -> Float[Tensor, "B D"]:
         """Every circuit puts its state on its slot i of each column, in one lane: Σ_t (a_t + β, 1, n + j_t).
 
-        β makes a negative input positive. For z = 1 there is nothing to sort: the state as it is, a gate of 1 on slot
+        β, the reach, makes a negative input positive. For z = 1 there is nothing to sort: the state as it is, a gate of 1 on slot
         i and one on slot j.
 
         Raises:
             ValueError: for z ≥ 2, if no bound is known.
         """
         shift = self._shift()
-        check_bound("inputs", inputs, self.bound)
+        check_bound("inputs", inputs, self.reach)
         S, n, d, sorts = self.plan.S, self.plan.n_g, self.d, self.plan.z > 1
         A = inputs.new_zeros(len(inputs), S, n, d + 2)
         sample = torch.arange(len(inputs), device=active.device)[:, None, None]
@@ -189,12 +190,14 @@ class ExactNetwork(Network):
         self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"], copies: Int64[Tensor, "B z S"]
     ) -> Iterator[Float[Tensor, "B z d"]]:
         """The states after each layer, 0 for circuits without a live copy."""
-        check_bound("inputs", inputs, self.bound)
+        check_bound("inputs", inputs, self.reach)
         column = (copies > 0).int().argmax(dim=2)  # the first with a live copy
-        i, j = self.here[column, active], self.there[column, active]
+        i, j, n = self.here[column, active], self.there[column, active], self.plan.n_g
+        pair = (column * n + i) * n + j
         live, state = (copies > 0).any(dim=2)[..., None], inputs
         for cell in self.cells:
-            pre = (cell.cells[column, i, j] @ state[..., None])[..., 0] + cell.biases[column, i, j]
+            w, b = cell.cells.flatten(0, 2)[pair], cell.biases.flatten(0, 2)[pair]
+            pre = (w @ state[..., None])[..., 0] + b
             state = torch.where(live, pre.relu() if cell.relu else pre, 0.0)
             if cell.relu:
                 check_bound("an activation", state, self.bound)
@@ -227,7 +230,8 @@ class ExactNetwork(Network):
     def _shift(self) -> float:
         if self.plan.z == 1:
             return 0.0
-        return SLACK * self._need_bound("encode")
+        self._need_bound("encode")
+        return SLACK * (self.reach or 0.0)
 
     def _need_bound(self, what: str) -> float:
         if self.bound is None:
