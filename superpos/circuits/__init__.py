@@ -7,13 +7,14 @@ from superpos.circuits.batches import (
     rotation_inputs,
     sphere,
 )
-from superpos.circuits.conditional import called, conditional
+from superpos.circuits.conditional import INDICATOR, called, conditional, unconditional
 from superpos.circuits.families import conditional_rotations, random_mlps, random_residual, rotations
 from superpos.circuits.modules import ResidualBlock, from_modules, to_module, widths
 from superpos.circuits.stacks import Circuits, MLPCircuits, ResidualCircuits
 from superpos.circuits.trained import trained
 
 __all__ = [
+    "INDICATOR",
     "Circuits",
     "MLPCircuits",
     "ResidualBlock",
@@ -32,5 +33,6 @@ __all__ = [
     "sphere",
     "to_module",
     "trained",
+    "unconditional",
     "widths",
 ]

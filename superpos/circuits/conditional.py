@@ -46,3 +46,10 @@ def called(inputs: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d2"]:
     """The input of a conditional circuit that is meant: α as (1.5, 0.5), then the circuit's own input."""
     indicator = inputs.new_tensor([1.5, 0.5]).expand(*inputs.shape[:-1], INDICATOR)
     return torch.cat([indicator, inputs], dim=-1)
+
+
+def unconditional(circuits: MLPCircuits) -> MLPCircuits:
+    """The circuits of which `conditional` made these: without on-indicator and threshold."""
+    own = circuits.weights[..., INDICATOR:, :]
+    biases = own[..., 0] + circuits.biases[..., INDICATOR:]
+    return MLPCircuits(own[..., INDICATOR:].contiguous(), biases, last_relu=circuits.last_relu)

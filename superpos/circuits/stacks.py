@@ -213,3 +213,11 @@ class ResidualCircuits(Circuits):
                 weights[l, :, 2 * d :, held] = self.w_in[l] @ state
                 biases[l, :, 2 * d :] = self.bias[l]
         return MLPCircuits(weights, biases, last_relu=False)
+
+    @staticmethod
+    def from_mlp(mlp: MLPCircuits, d: int) -> "ResidualCircuits":
+        """The circuits of which `as_mlp` made these, with states of width d."""
+        hidden = mlp.weights.shape[2] - 2 * d
+        w_in = mlp.weights[:-1, :, -hidden:, :d]
+        w_out = mlp.weights[1:, :, :d, -hidden:]
+        return ResidualCircuits(w_in.contiguous(), w_out.contiguous(), mlp.biases[:-1, :, -hidden:].contiguous())

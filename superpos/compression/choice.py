@@ -1,0 +1,192 @@
+"""Which construction for which circuits: what each would need, and the narrowest that does. Chapter 13."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from superpos import circuits, exact
+from superpos.circuits import MLPCircuits
+from superpos.compression.unproved import UNPROVED, Recipe, recipe
+from superpos.sampling import generator
+from superpos.show.claims import number
+from superpos.show.rows import Rows
+
+METHODS = ("exact", "dedicated", *UNPROVED)
+_BATCH = 512  # samples with which an unproved construction is tried
+
+
+@dataclass(frozen=True)
+class Option:
+    """One construction: what it would need, or why it cannot do what is asked.
+
+    Attributes:
+        method: its name.
+        D: the width that it would have; None where it does not do.
+        why: in words.
+        error: the relative squared error expected of its outputs, where nothing is proved; else None.
+    """
+
+    method: str
+    D: int | None
+    why: str
+    error: float | None = None
+
+
+@dataclass(frozen=True)
+class Report(Rows):
+    """What was asked, what each construction needs for it, and what was chosen.
+
+    Attributes:
+        T, d, L: circuits as MLPs, their width and layers.
+        z, tolerance, D: as asked of `superpos.compress`.
+        side_by_side: neurons of the widest layer without superposition, the yardstick.
+        method, width: what was chosen.
+        options: all constructions that were looked at, the chosen one among them.
+    """
+
+    T: int
+    d: int
+    L: int
+    z: int
+    tolerance: float
+    D: int | None
+    side_by_side: int
+    method: str
+    width: int
+    options: tuple[Option, ...]
+
+    @property
+    def pays(self) -> bool:
+        """Whether the network is narrower than the circuits side by side."""
+        return self.width < self.side_by_side
+
+    def rows(self) -> list[tuple[str, str]]:
+        asked = f"{self.T:,} circuits of width {self.d} with {self.L} layers, any {self.z} of them active"
+        asked += f", tolerance {self.tolerance:g}" + ("" if self.D is None else f", width at most {self.D:,}")
+        pays = f"width {self.width:,}, side by side {self.side_by_side:,}: "
+        pays += f"{number(self.side_by_side / self.width)} times narrower" if self.pays else "superposition does not pay"
+        looked = [
+            (o.method, o.why if o.D is None or str(o.D) in o.why else f"width {o.D:,}: {o.why}") for o in self.options
+        ]
+        return [("asked", asked), ("chosen", f"{self.method}, {pays}"), *looked]
+
+    @staticmethod
+    def from_dict(stored: dict) -> "Report":
+        """The report again, from what `dataclasses.asdict` made of it."""
+        return Report(**{**stored, "options": tuple(Option(**option) for option in stored["options"])})
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """A report, and what is needed to build the network: the recipe, where the construction is unproved."""
+
+    report: Report
+    recipe: Recipe | None
+
+
+def choose(
+    small: MLPCircuits, *, z: int, tolerance: float, D: int | None, method: str, seed: int, side_by_side: int
+) -> Choice:
+    """The narrowest network that does what is asked, among all constructions or with one given.
+
+    Raises:
+        ValueError: if none does; the message says what each would need.
+    """
+    wide = small.T * small.d
+    active, inputs = trial(small, z, seed)
+    recipes: dict[str, Recipe] = {}
+    asked = METHODS if method == "auto" else (method,)
+    options: list[Option] = []
+    for name in asked:
+        if name == "dedicated":
+            options.append(Option(name, wide, "each circuit has neurons of its own: exact for every set, even all"))
+        elif name == "exact":
+            options.append(_exact(small, z, tolerance))
+        elif tolerance == 0:
+            options.append(Option(name, None, "nothing is proved of it: it needs a tolerance above 0"))
+        else:
+            recipes[name] = recipe(name, small, active, inputs)
+            # It has to be narrower than what is proved already, and one with as many slots as circuits is no use.
+            widest = small.T * recipes[name].circuits.d
+            limit = min([widest, D or widest, *(o.D - 1 for o in options if o.D is not None)])
+            options.append(_unproved(recipes[name], limit, tolerance, seed, active, inputs, D))
+    found = [o for o in options if o.D is not None and (D is None or o.D <= D)]
+    if not found:
+        needs = "; ".join(f"{o.method}: {f'needs D ≥ {o.D}' if o.D else o.why}" for o in options)
+        raise ValueError(
+            f"{'tolerance' if D is None else 'D'} is {tolerance if D is None else D}; {small.T} circuits of width "
+            f"{small.d} with z = {z} and tolerance {tolerance:g} do not fit: {needs}"
+        )
+    best = min(found, key=lambda o: o.D or 0)
+    assert best.D is not None
+    report = Report(
+        small.T, small.d, small.L, z, tolerance, D, side_by_side, best.method, best.D, tuple(options)
+    )
+    return Choice(report, recipes.get(best.method))
+
+
+def trial(small: MLPCircuits, z: int, seed: int) -> tuple[Int64[Tensor, "B z"], Float[Tensor, "B z d"]]:
+    """A batch for circuits of whose inputs nothing is known: random sets, and standard normal numbers."""
+    active = circuits.random_active(small.T, _BATCH, z, seed=seed)
+    return active, normal(_BATCH, z, small.d, seed=seed).to(small.stack)
+
+
+def normal(batch: int, z: int, d: int, *, seed: int) -> Float[Tensor, "batch z d"]:
+    """Standard normal inputs."""
+    return torch.randn((batch, z, d), generator=generator(seed, "normal"))
+
+
+def _exact(small: MLPCircuits, z: int, tolerance: float) -> Option:
+    plan = exact.plan(small.T, small.d, z=z, tolerance=tolerance)
+    lanes = f"{plan.S} column{'s' * (plan.S > 1)} of {plan.q} lane{'s' * (plan.q > 1)} of {plan.n_g} slots"
+    if not plan.missing:
+        return Option("exact", plan.D, f"{lanes}: proved for every set of at most {z}")
+    return Option("exact", plan.D, f"{lanes}: {plan.missing:.2%} of active circuits have no live copy, and say so")
+
+
+def _unproved(
+    made: Recipe,
+    limit: int,
+    tolerance: float,
+    seed: int,
+    active: Int64[Tensor, "B z"],
+    inputs: Float[Tensor, "B z d"],
+    D: int | None,
+) -> Option:
+    """All of the width D if one is given, else the narrowest ≤ limit whose expected error keeps to the tolerance."""
+    name, d = made.method, made.circuits.d
+    if made.least > limit:
+        return Option(name, None, f"its code holds the circuits from D = {made.least:,} on")
+
+    @cache
+    def error(n: int) -> float:
+        return made.expected(n * d, seed, active, inputs)[-1].item()
+
+    try:
+        n = limit // d if D is not None else _narrowest(error, made.least // d, limit // d, tolerance)
+        off = error(n or limit // d)
+    except ValueError as refusal:
+        return Option(name, None, str(refusal))
+    why = f"outputs expected to be off by {number(off)} of their squared size"
+    if n is not None and off <= tolerance:
+        return Option(name, n * d, why, off)
+    enough = _narrowest(error, limit // d, made.circuits.T, tolerance) if limit == D else None
+    known = f"; D = {enough * d} would do" if enough else ""
+    return Option(name, None, f"{why} at D = {limit // d * d}, more than the tolerance{known}")
+
+
+def _narrowest(error: Callable[[int], float], low: int, high: int, tolerance: float) -> int | None:
+    """The smallest n in low … high with error(n) ≤ tolerance, to 2%, if the error falls with n; None if there is none."""
+    n, wrong = low, low - 1
+    while error(n) > tolerance:
+        if n >= high:
+            return None
+        wrong, n = n, min(2 * n, high)  # doubled: a network is never much wider than it has to be
+    while n - wrong > max(1, n // 50):
+        middle = (wrong + n) // 2
+        wrong, n = (wrong, middle) if error(middle) <= tolerance else (middle, n)
+    return n

@@ -1,0 +1,85 @@
+"""Modules in, one network out. Chapter 13."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from superpos import circuits, dedicated, exact
+from superpos.checks import check_count, check_number, check_positive, check_seed
+from superpos.circuits import MLPCircuits, ResidualCircuits
+from superpos.compression.choice import METHODS, choose
+from superpos.compression.network import Compressed, Origin
+
+REACH = 32.0  # inputs may be so large, where no bound is given: far beyond standardised data, near enough to round well
+
+
+def compress(
+    modules: Sequence[nn.Module] | Mapping[str, nn.Module] | MLPCircuits | ResidualCircuits,
+    *,
+    z: int = 1,
+    tolerance: float = 0.0,
+    D: int | None = None,
+    method: str = "auto",
+    seed: int = 0,
+    bound: float | None = None,
+) -> Compressed:
+    """Put many small trained networks into one, of which any z can run at once.
+
+    Args:
+        modules: networks as `superpos.circuits.from_modules` takes them, a list or a mapping from names, or circuits.
+            Residual blocks are rewritten as MLPs.
+        z: how many are active at once.
+        tolerance: what may go wrong. For "exact" the fraction of active circuits that have no live copy, and say so;
+            for constructions of which nothing is proved, the squared error of outputs over their mean square.
+        D: width at most.
+        method: "exact", "dedicated", "balanced" or "redundant"; "auto" takes the narrowest that does what is asked.
+        seed: of everything drawn.
+        bound: the largest |activation|, inputs included. By default inputs are taken to stay below 32, and a bound of
+            activations follows from the weights. A run that crosses either is refused.
+
+    Returns:
+        The network; `report()` says why it is the one, `certify()` what it is worth.
+
+    Raises:
+        TypeError, ValueError: for modules that cannot be stacked, a number out of range, or if no construction does
+            what is asked; the message says what each would need.
+    """
+    stack = modules if isinstance(modules, MLPCircuits | ResidualCircuits) else circuits.from_modules(modules)
+    check_count("z", z, at_most=stack.T, why=f"there are {stack.T} modules")
+    check_number("tolerance", tolerance, at_least=0.0)
+    if tolerance >= 1:
+        raise ValueError(f"tolerance is {tolerance}; it must be in [0, 1): 0 lets nothing go wrong")
+    check_seed("seed", seed)
+    if D is not None:
+        check_count("D", D)
+    if bound is not None:
+        check_positive("bound", bound)
+    if method not in ("auto", *METHODS):
+        raise ValueError(f"method is {method!r}; it must be auto, {', '.join(METHODS)}")
+    stack = stack.detach()
+    residual = isinstance(stack, ResidualCircuits)
+    small = stack.as_mlp() if isinstance(stack, ResidualCircuits) else stack
+    side = stack.T * max(stack.d, stack.m) if isinstance(stack, ResidualCircuits) else stack.T * stack.d
+    choice = choose(small, z=z, tolerance=tolerance, D=D, method=method, seed=seed, side_by_side=side)
+    report, recipe = choice.report, choice.recipe
+    if recipe is not None:
+        network = recipe.build(report.width, seed)
+    elif report.method == "dedicated":
+        network = dedicated.embed(small)
+    else:
+        reach = None
+        if bound is None and small.bound is None:
+            reach, bound = REACH, small.activation_bound(REACH)
+        network = exact.embed(small, D, z=z, tolerance=tolerance, seed=seed, bound=bound, reach=reach)
+    names = tuple(modules) if isinstance(modules, Mapping) else None
+    origin = Origin("residual" if residual else "mlp", names, recipe is not None and recipe.threshold is not None)
+    return Compressed(network, _widths(modules, stack), origin, report, small)
+
+
+def _widths(modules: object, stack: MLPCircuits | ResidualCircuits) -> torch.Tensor:
+    if not isinstance(modules, MLPCircuits | ResidualCircuits):
+        return circuits.widths(modules).to(stack.stack.device)  # type: ignore[arg-type]
+    sizes = [stack.d] + [stack.m if isinstance(stack, ResidualCircuits) else stack.d] * stack.L
+    return torch.tensor(sizes, device=stack.stack.device).expand(stack.T, -1).contiguous()
