@@ -10,7 +10,7 @@ from torch import Tensor
 
 from superpos import circuits, exact
 from superpos.circuits import MLPCircuits
-from superpos.compression.unproved import UNPROVED, Recipe, recipe
+from superpos.compression.unproved import UNPROVED, Recipe, recipe, threshold
 from superpos.sampling import generator
 from superpos.show.claims import number
 from superpos.show.rows import Rows
@@ -109,7 +109,8 @@ def choose(
         elif tolerance == 0:
             options.append(Option(name, None, "nothing is proved of it: it needs a tolerance above 0"))
         else:
-            recipes[name] = recipe(name, small, active, inputs)
+            theta = threshold(small, active, inputs) if name == "balanced" else None
+            recipes[name] = recipe(name, small, theta)
             # It has to be narrower than what is proved already, and one with as many slots as circuits is no use.
             widest = small.T * recipes[name].circuits.d
             limit = min([widest, D or widest, *(o.D - 1 for o in options if o.D is not None)])

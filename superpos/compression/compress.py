@@ -1,7 +1,6 @@
 """Modules in, one network out. Chapter 13."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import torch
 from torch import nn
@@ -74,8 +73,8 @@ def compress(
             reach, bound = REACH, small.activation_bound(REACH)
         network = exact.embed(small, D, z=z, tolerance=tolerance, seed=seed, bound=bound, reach=reach)
     names = tuple(modules) if isinstance(modules, Mapping) else None
-    origin = Origin("residual" if residual else "mlp", names, recipe is not None and recipe.threshold is not None)
-    return Compressed(network, _widths(modules, stack), origin, report, small)
+    origin = Origin("residual" if residual else "mlp", names, recipe.threshold if recipe else None, small)
+    return Compressed(network, _widths(modules, stack), origin, report)
 
 
 def _widths(modules: object, stack: MLPCircuits | ResidualCircuits) -> torch.Tensor:

@@ -41,12 +41,14 @@ class Origin:
     Attributes:
         kind: "mlp" or "residual": what the modules were.
         names: a name for each module; None for their numbers.
-        indicator: whether the circuits were given an on-indicator.
+        threshold: θ of `superpos.circuits.conditional`, where the circuits were given an on-indicator; else None.
+        circuits: the modules as circuits; None once the network has been to a file.
     """
 
     kind: str
     names: tuple[str, ...] | None
-    indicator: bool
+    threshold: float | None
+    circuits: MLPCircuits | None
 
 
 class Compressed(nn.Module):
@@ -64,10 +66,10 @@ class Compressed(nn.Module):
     widths: Int64[Tensor, "T L1"]
 
     def __init__(
-        self, network: Network, widths: Int64[Tensor, "T L1"], origin: Origin, report: Report, small: MLPCircuits | None
+        self, network: Network, widths: Int64[Tensor, "T L1"], origin: Origin, report: Report
     ) -> None:
         super().__init__()
-        self.network, self.origin, self._report, self._small = network, origin, report, small
+        self.network, self.origin, self._report = network, origin, report
         self.register_buffer("widths", widths)
 
     @property
@@ -126,7 +128,7 @@ class Compressed(nn.Module):
         """
         x = self._put(active, inputs)
         run = self.network.run(active, x)
-        estimates = run.estimates[..., self._skip :]
+        estimates = run.estimates[..., self.skip :]
         return CompressedRun(estimates, run.on, run.live, self._out(estimates[-1], active))
 
     def encode(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z width"]) -> Float[Tensor, "B D0"]:
@@ -139,7 +141,7 @@ class Compressed(nn.Module):
 
     def read(self, A: Float[Tensor, "B D"], active: Int64[Tensor, "B z"]) -> Float[Tensor, "B z out"]:
         """The outputs of the modules in `active`, from what `forward` returns."""
-        return self._out(self.network.read(A, active, self.L)[..., self._skip :], active)
+        return self._out(self.network.read(A, active, self.L)[..., self.skip :], active)
 
     def live(self, A: Float[Tensor, "B D"], active: Int64[Tensor, "B z"]) -> Bool[Tensor, "B z"]:
         """Whether what `forward` returns holds an answer of each module in `active`."""
@@ -157,7 +159,7 @@ class Compressed(nn.Module):
         else:
             left = (A for _, A in self.network.states(active, x))
         for l, A in enumerate(left, start=1):
-            yield A, self.network.read(A, active, l)[..., self._skip :]
+            yield A, self.network.read(A, active, l)[..., self.skip :]
 
     def dense(self) -> list[tuple[Tensor, ...]]:
         """(W, b) of every layer, A ← ReLU(A Wᵀ + b); `relu` says whether the last one has a ReLU."""
@@ -172,7 +174,7 @@ class Compressed(nn.Module):
     def circuits(self) -> MLPCircuits:
         """The circuits as MLPs, read out of the large network's weights."""
         found = owners.circuits_in(self.network)
-        return circuits.unconditional(found) if self.origin.indicator else found
+        return circuits.unconditional(found) if self.origin.threshold is not None else found
 
     def extract(self, t: int) -> nn.Sequential:
         """Module t, read out of the large network's weights: the same function as what went in, to rounding.
@@ -263,8 +265,9 @@ class Compressed(nn.Module):
         return f"{r.T} modules, z={r.z}, {r.method}, width {self.D}"
 
     @property
-    def _skip(self) -> int:
-        return circuits.INDICATOR if self.origin.indicator else 0
+    def skip(self) -> int:
+        """Coordinates of a circuit in the large network before its own: those of the on-indicator."""
+        return circuits.INDICATOR if self.origin.threshold is not None else 0
 
     @property
     def _inside(self) -> Int64[Tensor, " T"]:
@@ -274,14 +277,22 @@ class Compressed(nn.Module):
     def _outside(self) -> Int64[Tensor, " T"]:
         return self.widths[:, 0 if self.origin.kind == "residual" else -1]
 
-    def _put(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z width"]) -> Float[Tensor, "B z d"]:
-        """The circuits' inputs: each module's own coordinates, zeros, and the on-indicator where there is one."""
+    def padded(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z width"]) -> Float[Tensor, "B z d"]:
+        """The circuits' inputs: each module's own coordinates, then zeros.
+
+        Raises:
+            TypeError, ValueError: for a batch that does not fit.
+        """
         check_active(active, self.T, device=self.like.device)
         B, z = active.shape
         check_tensor("inputs", inputs, {"B": B, "z": z, "width": self.width_in}, like=self.like)
         own = _first(inputs, self._inside[active])
-        padded = nn.functional.pad(own, (0, self.network.d - self._skip - own.shape[-1]))
-        return circuits.called(padded) if self.origin.indicator else padded
+        return nn.functional.pad(own, (0, self.network.d - self.skip - own.shape[-1]))
+
+    def _put(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z width"]) -> Float[Tensor, "B z d"]:
+        """The same, with the on-indicator where there is one."""
+        padded = self.padded(active, inputs)
+        return padded if self.origin.threshold is None else circuits.called(padded)
 
     def _out(self, states: Float[Tensor, "B z d"], active: Int64[Tensor, "B z"]) -> Float[Tensor, "B z out"]:
         return _first(states[..., : self.width_out], self._outside[active])

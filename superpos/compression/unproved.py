@@ -13,6 +13,7 @@ from torch import Tensor
 from superpos import balanced, circuits, codes, redundant
 from superpos.blocks import BlockNetwork
 from superpos.circuits import MLPCircuits
+from superpos.errors.measured import parts
 from superpos.sampling import generator
 
 COPIES = 6  # slots of a circuit, as in the posts
@@ -57,14 +58,16 @@ class Recipe:
         return torch.stack([relative_errors(self, self.build(D, s), active, inputs) for s in seeds]).mean(dim=0)
 
 
-def recipe(method: str, small: MLPCircuits, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]) -> Recipe:
-    """Circuits made ready: "balanced" gives them an on-indicator, with θ the root mean square of their activations."""
-    if method == "redundant":
-        return Recipe(method, small, None)
+def recipe(method: str, small: MLPCircuits, threshold: float | None) -> Recipe:
+    """Circuits made ready; "balanced" gives them an on-indicator with that threshold."""
+    return Recipe(method, small if threshold is None else circuits.conditional(small, threshold), threshold)
+
+
+def threshold(small: MLPCircuits, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]) -> float:
+    """θ: the root mean square of hidden activations, so that what inactive circuits hear stays below it."""
     states = small.run(active, inputs)[1:]
     hidden = states if small.last_relu or len(states) == 1 else states[:-1]
-    threshold = hidden.square().mean().sqrt().item() or 1.0
-    return Recipe(method, circuits.conditional(small, threshold), threshold)
+    return hidden.square().mean().sqrt().item() or 1.0
 
 
 def relative_errors(
@@ -72,6 +75,11 @@ def relative_errors(
 ) -> Float[Tensor, " L"]:
     """Measured on a batch of the circuits' own inputs, layer by layer; of an on-indicator nothing is counted."""
     skip = 0 if recipe.threshold is None else circuits.INDICATOR
-    x = inputs if recipe.threshold is None else circuits.called(inputs)
-    truth, estimate = (run[1:, ..., skip:] for run in (recipe.circuits.run(active, x), network.run(active, x).estimates))
-    return (estimate - truth).square().sum(dim=(1, 2, 3)) / truth.square().sum(dim=(1, 2, 3))
+    off, size = (torch.zeros(recipe.circuits.L, dtype=torch.float64) for _ in range(2))
+    for t, own in parts(network.D, active, inputs):
+        x = own if recipe.threshold is None else circuits.called(own)
+        truth = recipe.circuits.run(t, x)[1:, ..., skip:].double()
+        estimate = network.run(t, x).estimates[1:, ..., skip:].double()
+        off += (estimate - truth).square().sum(dim=(1, 2, 3)).cpu()
+        size += truth.square().sum(dim=(1, 2, 3)).cpu()
+    return off / size
