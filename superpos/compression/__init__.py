@@ -1,6 +1,9 @@
 """Your own networks in, one network and a certificate out. Chapter 13."""
 
+from superpos.compression.certificate import Certificate
+from superpos.compression.choice import Option, Report
 from superpos.compression.compress import compress
+from superpos.compression.files import load
 from superpos.compression.network import Compressed, CompressedRun
 
-__all__ = ["Compressed", "CompressedRun", "compress"]
+__all__ = ["Certificate", "Compressed", "CompressedRun", "Option", "Report", "compress", "load"]
