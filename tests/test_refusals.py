@@ -391,7 +391,11 @@ MODULES: list[tuple[Any, type[Exception], list[str]]] = [
     ([nn.Sequential()], ValueError, ["modules[0]", "empty", "at least one Linear"]),
     ([line(2, 2), nn.Sequential(nn.Linear(2, 2), nn.Tanh())], TypeError, ["layer 1 of modules[1]", "Tanh", "ReLU"]),
     ([nn.Sequential(nn.ReLU())], TypeError, ["layer 0 of modules[0]", "ReLU", "Linear"]),
-    ([nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(2, 2))], ValueError, ["layer 2 of modules[0]", "takes 2", "puts out 3"]),
+    (
+        [nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(2, 2))],
+        ValueError,
+        ["layer 2 of modules[0]", "takes 2", "puts out 3"],
+    ),
     ([line(2, 2), line(2, 2, 2)], ValueError, ["modules[1]", "Linear → ReLU → Linear", "modules[0]"]),
     ([line(2, 2), ResidualBlock(2, 2)], ValueError, ["modules[1]", "ResidualBlock", "modules[0]", "Linear"]),
     ([nn.Sequential(ResidualBlock(2, 2), ResidualBlock(3, 2))], ValueError, ["modules[0]", "[2, 3]", "one width"]),

@@ -128,9 +128,12 @@ class Certificate(Rows):
         rows.append(("measured on", f"{self.samples:,} samples ({self.source}), {self.active} active in each"))
         rows.append(("against", self.against))
         if self.missing or found:
-            rows.append(("no live copy", f"{self.missing:.2%} expected, {found:.2%} ± {doubt:.2%} found; all flagged"))
+            share = f"{self.missing:.2%} expected, {found:.2%} ± {doubt:.2%} found; all flagged"
+            rows.append(("no live copy", share))
         if self.expected is not None:
-            rows.append(("error expected", ", ".join(map(number, self.expected)) + " after each layer (relative, squared)"))
+            rows.append(
+                ("error expected", ", ".join(map(number, self.expected)) + " after each layer (relative, squared)")
+            )
         rows.append(("error found", f"{layers} after each layer (relative, squared)"))
         rows.append(("largest error", f"{number(last.worst)} of an output"))
         if self.wrong is not None:
@@ -218,9 +221,11 @@ def _measure(
     exact = small.to(torch.float64)
     for t, x in parts(network.D, active, inputs):
         truth = exact.run(t, network.padded(t, x).double())[1:]
-        for l, (A, estimate) in enumerate(network.states(t, x)):
+        A = None
+        for l, (A, estimate) in enumerate(network.states(t, x)):  # noqa: B007
             errors[l].append((estimate - truth[l]).square().sum(dim=-1))
             sizes[l].append(truth[l].square().sum(dim=-1))
+        assert A is not None
         live.append(network.live(A, t))
     return torch.cat(live), [torch.cat(e).detach() for e in errors], [torch.cat(a).detach() for a in sizes]
 
@@ -269,12 +274,16 @@ def _modules(
     active: Int64[Tensor, "B z"],
 ) -> tuple[ModuleErrors, ...]:
     def by_module(values: Tensor) -> Tensor:
-        return torch.zeros(network.T, dtype=torch.float64).index_add_(0, active.flatten().cpu(), values.double().flatten().cpu())
+        return torch.zeros(network.T, dtype=torch.float64).index_add_(
+            0, active.flatten().cpu(), values.double().flatten().cpu()
+        )
 
     samples, alive = by_module(torch.ones_like(error)), by_module(live)
     off, own = by_module(torch.where(live, error, 0.0)), by_module(torch.where(live, size, 0.0))
     worst = torch.zeros(network.T, dtype=torch.float64)
-    worst.scatter_reduce_(0, active.flatten().cpu(), torch.where(live, error, 0.0).sqrt().double().flatten().cpu(), "amax")
+    worst.scatter_reduce_(
+        0, active.flatten().cpu(), torch.where(live, error, 0.0).sqrt().double().flatten().cpu(), "amax"
+    )
     relative = torch.where(own > 0, off / own.clamp_min(1e-300), 0.0)
     rows = zip(samples.int().tolist(), (samples - alive).int().tolist(), relative.tolist(), worst.tolist(), strict=True)
     return tuple(ModuleErrors(network.name(t), *row) for t, row in enumerate(rows))

@@ -68,7 +68,9 @@ class Report(Rows):
         asked = f"{self.T:,} circuits of width {self.d} with {self.L} layers, any {self.z} of them active"
         asked += f", tolerance {self.tolerance:g}" + ("" if self.D is None else f", width at most {self.D:,}")
         pays = f"width {self.width:,}, side by side {self.side_by_side:,}: "
-        pays += f"{number(self.side_by_side / self.width)} times narrower" if self.pays else "superposition does not pay"
+        pays += (
+            f"{number(self.side_by_side / self.width)} times narrower" if self.pays else "superposition does not pay"
+        )
         looked = [
             (o.method, o.why if o.D is None or str(o.D) in o.why else f"width {o.D:,}: {o.why}") for o in self.options
         ]
@@ -124,9 +126,7 @@ def choose(
         )
     best = min(found, key=lambda o: o.D or 0)
     assert best.D is not None
-    report = Report(
-        small.T, small.d, small.L, z, tolerance, D, side_by_side, best.method, best.D, tuple(options)
-    )
+    report = Report(small.T, small.d, small.L, z, tolerance, D, side_by_side, best.method, best.D, tuple(options))
     return Choice(report, recipes.get(best.method))
 
 
@@ -181,7 +181,7 @@ def _unproved(
 
 
 def _narrowest(error: Callable[[int], float], low: int, high: int, tolerance: float) -> int | None:
-    """The smallest n in low … high with error(n) ≤ tolerance, to 2%, if the error falls with n; None if there is none."""
+    """The smallest n in low … high with error(n) ≤ tolerance, to 2%, where the error falls with n; None without one."""
     n, wrong = low, low - 1
     while error(n) > tolerance:
         if n >= high:

@@ -1,4 +1,4 @@
-"""A compressed network as one safetensors file: numbers, and a description in JSON. Nothing in it is executed. Chapter 13."""
+"""A compressed network as one safetensors file: numbers and a description. Nothing in it is executed. Chapter 13."""
 
 import json
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from superpos.compression.writing import written
 from superpos.dedicated import DedicatedNetwork, OwnMLPLayer
 from superpos.exact import ExactNetwork, Plan
 from superpos.exact.layers import Cell, sorting
-from superpos.network import Network
+from superpos.network import Layer, Network
 
 FORMAT, VERSION = "superpos.compressed", 1
 _UNREADABLE = (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, AssertionError, IndexError)
@@ -66,7 +66,7 @@ def load(path: str | PathLike[str], *, device: str | torch.device = "cpu") -> Co
                     f"path is {path}; its format is version {metadata['version']}, and this superpos reads up to "
                     f"version {VERSION}: install a newer one"
                 )
-            tensors = {name: stored.get_tensor(name) for name in stored.keys()}
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
         return _rebuild(json.loads(metadata["about"]), tensors)
     except Foreign as error:
         raise ValueError(str(error)) from None
@@ -114,7 +114,8 @@ def _relu(network: Network) -> list[bool]:
 def _exact(about: dict[str, Any], tensors: Tensors) -> ExactNetwork:
     plan, first = Plan(**about["plan"]), tensors["here"]
     skip = len({name.split(".")[1] for name in tensors if name.startswith("layers.")}) - len(about["cells"])
-    cells = []
+    cells: list[Layer] = []
+    w = torch.empty(0)
     for l, cell in enumerate(about["cells"]):
         w, b = (tensors[f"layers.{skip + l}.{name}"] for name in ("cells", "biases"))
         cells.append(Cell(w, b, plan.z, back=l % 2 == 1, **cell))
@@ -126,7 +127,7 @@ def _exact(about: dict[str, Any], tensors: Tensors) -> ExactNetwork:
 
 
 def _dedicated(about: dict[str, Any], tensors: Tensors) -> DedicatedNetwork:
-    layers = [
+    layers: list[Layer] = [
         OwnMLPLayer(tensors[f"layers.{l}.w"], tensors[f"layers.{l}.b"], relu) for l, relu in enumerate(about["relu"])
     ]
     return DedicatedNetwork(about["T"], about["d"], layers)

@@ -1,6 +1,6 @@
 """Many small networks as one: what `superpos.compress` returns. Chapter 13."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING
@@ -10,12 +10,13 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from superpos import circuits
-from superpos.checks import check_active, check_count, check_tensor
+from superpos.checks import check_active, check_tensor
 from superpos.circuits import MLPCircuits, ResidualCircuits
 from superpos.compression import owners
 from superpos.compression.choice import Report
 from superpos.exact import ExactNetwork
-from superpos.network import Network, Run
+from superpos.exact.layers import LaneLayer
+from superpos.network import Layer, Network, Run
 
 if TYPE_CHECKING:
     from superpos.compression.certificate import Certificate
@@ -65,9 +66,7 @@ class Compressed(nn.Module):
 
     widths: Int64[Tensor, "T L1"]
 
-    def __init__(
-        self, network: Network, widths: Int64[Tensor, "T L1"], origin: Origin, report: Report
-    ) -> None:
+    def __init__(self, network: Network, widths: Int64[Tensor, "T L1"], origin: Origin, report: Report) -> None:
         super().__init__()
         self.network, self.origin, self._report = network, origin, report
         self.register_buffer("widths", widths)
@@ -166,10 +165,14 @@ class Compressed(nn.Module):
         return self.network.dense()
 
     @property
+    def layers(self) -> list[Layer]:
+        """The layers of the large network."""
+        return [layer for layer in self.network.layers if isinstance(layer, Layer)]
+
+    @property
     def relu(self) -> bool:
         """Whether the last layer has a ReLU."""
-        last = self.network.layers[-1]
-        return bool(getattr(last, "relu", True))
+        return bool(getattr(self.layers[-1], "relu", True))
 
     def circuits(self) -> MLPCircuits:
         """The circuits as MLPs, read out of the large network's weights."""
@@ -299,16 +302,16 @@ class Compressed(nn.Module):
 
     def _check_layer(self, l: int) -> tuple[int, int]:
         """Refuse a layer that is not there; how many neurons it has, and how many it reads."""
-        if isinstance(l, bool) or not isinstance(l, int) or not 0 <= l < len(self.network.layers):
-            raise IndexError(f"l is {l!r}; layers are numbered 0 … {len(self.network.layers) - 1}, as in dense()")
-        out = self.network.layers[l].width
+        layers = self.layers
+        if isinstance(l, bool) or not isinstance(l, int) or not 0 <= l < len(layers):
+            raise IndexError(f"l is {l!r}; layers are numbered 0 … {len(layers) - 1}, as in dense()")
+        out, first = layers[l].width, layers[0]
         if l:
-            return out, self.network.layers[l - 1].width
-        lanes = getattr(self.network.layers[0], "lanes", None)
-        if lanes is None:
-            return out, out
-        S, _, n, c = self.network.layers[0].shape
-        return out, S * lanes * n * c
+            return out, layers[l - 1].width
+        if isinstance(first, LaneLayer):  # fewer lanes before they are sorted
+            S, _, n, c = first.shape
+            return out, S * first.lanes * n * c
+        return out, out
 
 
 def _first(values: Float[Tensor, "B z k"], widths: Int64[Tensor, "B z"]) -> Float[Tensor, "B z k"]:

@@ -80,7 +80,10 @@ def _(network: ExactNetwork, l: int) -> Tensor:
 @circuits_in.register
 def _(network: ExactNetwork) -> MLPCircuits:
     i, j = network.here[0], network.there[0]
-    w, b = (torch.stack([x[0, i, j] for x in rows]) for rows in zip(*((c.cells, c.biases) for c in network.cells)))
+    w, b = (
+        torch.stack([x[0, i, j] for x in rows])
+        for rows in zip(*((c.cells, c.biases) for c in network.cells), strict=True)
+    )
     return MLPCircuits(w.detach(), b.detach(), last_relu=network.cells[-1].relu)
 
 
@@ -94,7 +97,7 @@ def _(network: DedicatedNetwork, l: int, i: Tensor, j: Tensor) -> Tensor:
 
 @neurons.register
 def _(network: DedicatedNetwork, l: int) -> Tensor:
-    device = network.layers[0].b.device
+    device = next(network.parameters()).device
     return torch.arange(network.T * network.d, device=device).view(network.T, network.d)
 
 

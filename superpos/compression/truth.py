@@ -12,7 +12,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from superpos import circuits
-from superpos.compression import owners
 from superpos.compression.choice import normal
 from superpos.compression.network import Compressed
 from superpos.compression.writing import check_free, written
@@ -20,8 +19,8 @@ from superpos.sampling import generator
 
 SAMPLES = 1000
 FILES = {
-    "network.safetensors": "W.l (out, in) and b.l (out) of every layer l = 0, 1, …: A ← ReLU(A Wᵀ + b); the ReLU of the "
-    "last layer is left out where `last_relu` is false",
+    "network.safetensors": "W.l (out, in) and b.l (out) of every layer l = 0, 1, …: A ← ReLU(A Wᵀ + b); the ReLU of "
+    "the last layer is left out where `last_relu` is false",
     "activations.safetensors": "A.0 (samples, in) the large network's input, A.l what layer l − 1 leaves; active "
     "(samples, z) which circuits run; inputs (samples, z, width_in) what they are given; outputs "
     "(samples, z, width_out) what each of them, run alone, puts out; live (samples, z) whether the large network "
@@ -29,8 +28,8 @@ FILES = {
     "owners.safetensors": "weights.l (out, in) the circuit to which each weight of layer l belongs, −1 nobody (gates, "
     "sorting, zeros), −2 several; neurons.l (T, k) the neurons of A.l that can hold the state of each circuit",
     "circuits.safetensors": "weights (L, T, d, d) and biases (L, T, d) of the circuits: a ← ReLU(w a + b)",
-    "control.safetensors": "the same as network.safetensors with the entries of every W and b shuffled, and A.l what the "
-    "shuffled layers make of the same A.0: no circuits are to be found in it",
+    "control.safetensors": "the same as network.safetensors with the entries of every W and b shuffled, and A.l what "
+    "the shuffled layers make of the same A.0: no circuits are to be found in it",
 }
 
 
@@ -90,7 +89,9 @@ def ground_truth(
         folder.mkdir()
         for name, tensors in contents.items():
             save_file({key: tensor.detach().contiguous().cpu() for key, tensor in tensors.items()}, folder / name)
-        (folder / "README.json").write_text(json.dumps(_about(network, active, seed), indent=1, ensure_ascii=False) + "\n")
+        (folder / "README.json").write_text(
+            json.dumps(_about(network, active, seed), indent=1, ensure_ascii=False) + "\n"
+        )
 
 
 def _about(network: Compressed, active: Int64[Tensor, "B z"], seed: int) -> dict[str, Any]:
@@ -139,10 +140,12 @@ def _shuffled(matrices: list[tuple[Tensor, Tensor]], seed: int) -> list[tuple[Te
 
 def _check_room(network: Compressed, path: Path, samples: int) -> None:
     """Refuse to start what the disk cannot hold."""
-    widths = [layer.width for layer in network.network.layers]
+    widths = [layer.width for layer in network.layers]
     pairs = sum(out * inside for out, inside in zip(widths, [widths[0], *widths[:-1]], strict=True))
     size = network.like.element_size()
     needed = pairs * (2 * size + 4) + 2 * samples * sum(widths) * size
     free = shutil.disk_usage(path.parent).free
     if needed > free:
-        raise OSError(f"path is {path}; about {needed / 1e6:,.0f} MB are needed there, and {free / 1e6:,.0f} MB are free")
+        raise OSError(
+            f"path is {path}; about {needed / 1e6:,.0f} MB are needed there, and {free / 1e6:,.0f} MB are free"
+        )

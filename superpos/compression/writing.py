@@ -27,9 +27,9 @@ def written(path: Path, *, overwrite: bool) -> Iterator[Path]:
         shutil.rmtree(space, ignore_errors=True)
 
 
-def check_free(path: Path, *, overwrite: bool) -> None:
+def check_free(path: Path, *, overwrite: bool, how: str = "overwrite=True") -> None:
     """Refuse a path that is taken, or that cannot be written to, before work is done."""
     if not path.parent.is_dir():
         raise FileNotFoundError(f"path is {path}; there is no folder {path.parent}: make it first")
     if path.exists() and not overwrite:
-        raise FileExistsError(f"path is {path}; it is there already: give overwrite=True to replace it")
+        raise FileExistsError(f"path is {path}; it is there already: give {how} to replace it")

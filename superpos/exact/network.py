@@ -57,8 +57,8 @@ class ExactNetwork(Network):
     def encode(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]) -> Float[Tensor, "B D"]:
         """Every circuit puts its state on its slot i of each column, in one lane: Σ_t (a_t + β, 1, n + j_t).
 
-        β, the reach, makes a negative input positive. For z = 1 there is nothing to sort: the state as it is, a gate of 1 on slot
-        i and one on slot j.
+        β, the reach, makes a negative input positive. For z = 1 there is nothing to sort: the state as it is, a gate
+        of 1 on slot i and one on slot j.
 
         Raises:
             ValueError: for z ≥ 2, if no bound is known.

@@ -17,6 +17,7 @@ class Rows(ABC):
 
     def _repr_html_(self) -> str:
         cells = "".join(
-            f'<tr><th scope="row">{html.escape(name)}</th><td>{html.escape(text)}</td></tr>' for name, text in self.rows()
+            f'<tr><th scope="row">{html.escape(name)}</th><td>{html.escape(text)}</td></tr>'
+            for name, text in self.rows()
         )
         return f'<table class="rows"><tbody>{cells}</tbody></table>'
