@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
-from benchmarks import balanced, exact, residual
+from benchmarks import balanced, compression, exact, residual
 
 
 def table(construction: ModuleType, sizes: Iterable[tuple[int, ...]]) -> list[dict[str, float]]:
@@ -35,6 +35,7 @@ def main() -> None:
         "residual": table(residual, residual.SIZES),
         "balanced": table(balanced, sizes),
         "exact": table(exact, exact.SIZES),
+        "compression": table(compression, compression.SIZES),
     }
     if asked.json:
         machine = {"cores": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}

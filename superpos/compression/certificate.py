@@ -1,6 +1,7 @@
 """What a compressed network is worth: proved, expected and measured. Chapter 13."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
@@ -202,6 +203,9 @@ def _truth(network: Compressed, modules: object) -> tuple[str, MLPCircuits]:
     if modules is None:
         known = network.origin.circuits
         return ("the modules it was made of", known) if known else ("those in its own weights", network.circuits())
+    names = network.origin.names
+    if isinstance(modules, Mapping) and names is not None and set(modules) == set(names):
+        modules = {name: modules[name] for name in names}  # files may be given in any order
     stack = modules if isinstance(modules, MLPCircuits | ResidualCircuits) else circuits.from_modules(modules)  # type: ignore[arg-type]
     small = stack.detach().as_mlp() if isinstance(stack, ResidualCircuits) else stack.detach()
     d = network.network.d - network.skip

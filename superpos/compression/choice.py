@@ -119,7 +119,8 @@ def choose(
             options.append(_unproved(recipes[name], limit, tolerance, seed, active, inputs, D))
     found = [o for o in options if o.D is not None and (D is None or o.D <= D)]
     if not found:
-        needs = "; ".join(f"{o.method}: {f'needs D ≥ {o.D}' if o.D else o.why}" for o in options)
+        others = [] if method in ("auto", "exact", "dedicated") else [_exact(small, z, tolerance)]
+        needs = "; ".join(f"{o.method} needs D ≥ {o.D}" if o.D else f"{o.method}: {o.why}" for o in [*options, *others])
         raise ValueError(
             f"{'tolerance' if D is None else 'D'} is {tolerance if D is None else D}; {small.T} circuits of width "
             f"{small.d} with z = {z} and tolerance {tolerance:g} do not fit: {needs}"

@@ -18,7 +18,7 @@ from superpos.compression.network import Compressed, Origin
 from superpos.compression.writing import written
 from superpos.dedicated import DedicatedNetwork, OwnMLPLayer
 from superpos.exact import ExactNetwork, Plan
-from superpos.exact.layers import Cell, sorting
+from superpos.exact.layers import Cell, LaneLayer, sorting
 from superpos.network import Layer, Network
 
 FORMAT, VERSION = "superpos.compressed", 1
@@ -114,7 +114,7 @@ def _relu(network: Network) -> list[bool]:
 def _exact(about: dict[str, Any], tensors: Tensors) -> ExactNetwork:
     plan, first = Plan(**about["plan"]), tensors["here"]
     skip = len({name.split(".")[1] for name in tensors if name.startswith("layers.")}) - len(about["cells"])
-    cells: list[Layer] = []
+    cells: list[LaneLayer] = []
     w = torch.empty(0)
     for l, cell in enumerate(about["cells"]):
         w, b = (tensors[f"layers.{skip + l}.{name}"] for name in ("cells", "biases"))

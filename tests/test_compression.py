@@ -1,0 +1,484 @@
+"""compress: small modules in, one network out that does the same, says what it is worth, and survives a file."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+import superpos
+from superpos import circuits, exact
+from superpos.__main__ import main
+from superpos.circuits import MLPCircuits, ResidualBlock
+from superpos.compression import Compressed, compress, load
+from superpos.compression.unproved import recipe
+
+TASKS = circuits.trained()[2].mlp
+
+
+def trained(T: int) -> list[nn.Module]:
+    return [circuits.to_module(circuits.trained()[0], t, [8, 8, 8, 8]) for t in range(T)]
+
+
+def chains(T: int, *, seed: int = 0, last: bool = False, bias: bool = True) -> list[nn.Module]:
+    """MLPs of unlike widths: 2 to 4 inputs, 3 to 5 neurons, 1 to 3 outputs."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        made = []
+        for t in range(T):
+            a, b, c = 2 + t % 3, 3 + t % 3, 1 + t % 3
+            layers = [nn.Linear(a, b, bias=bias), nn.ReLU(), nn.Linear(b, c, bias=bias)]
+            made.append(nn.Sequential(*layers, *([nn.ReLU()] if last else [])))
+        return made
+
+
+def blocks(T: int, *, seed: int = 0) -> list[nn.Module]:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return [nn.Sequential(ResidualBlock(2 + t % 2, 3), ResidualBlock(2 + t % 2, 1 + t % 3)) for t in range(T)]
+
+
+def samples(network: Compressed, batch: int, z: int, *, seed: int = 0) -> tuple[Tensor, Tensor]:
+    g = torch.Generator().manual_seed(seed)
+    active = circuits.random_active(network.T, batch, z, seed=seed)
+    return active, torch.randn(batch, z, network.width_in, generator=g).to(network.like.dtype)
+
+
+def alone(modules: list[nn.Module], network: Compressed, active: Tensor, inputs: Tensor) -> Tensor:
+    """Every module by itself on its own part of the input."""
+    out = inputs.new_zeros(*active.shape, network.width_out)
+    for sample, row in enumerate(active.tolist()):
+        for k, t in enumerate(row):
+            module = modules[t]
+            inside = next(p for p in module.parameters() if p.dim() == 2).shape[1]
+            answer = module(inputs[sample, k, :inside]).detach()
+            out[sample, k, : len(answer)] = answer
+    return out
+
+
+# --- What it must reach -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("z", "atol"), [(1, 1e-5), (2, 1e-5), (3, 1e-5)])
+def test_a_thousand_trained_networks(z: int, atol: float) -> None:
+    modules = trained(1000)
+    start = time.monotonic()
+    network = compress(modules, z=z)
+    assert time.monotonic() - start < 5
+    assert network.D == exact.plan(1000, 8, z=z).D
+    active = circuits.random_active(1000, 400, z, seed=1)
+    x, _ = TASKS.draw(active, seed=2)
+    truth = alone(modules, network, active, x)
+    run, dense = network.run(active, x), network.encode(active, x)
+    for k, (W, b) in enumerate(network.dense()):
+        dense = dense @ W.mT + b
+        dense = dense if k + 1 == len(network.dense()) else dense.relu()
+    for outputs in (run.outputs, network.read(dense, active)):
+        torch.testing.assert_close(outputs, truth, atol=atol, rtol=0)
+        assert torch.equal(TASKS.answers(outputs, active), TASKS.answers(truth, active))
+    assert run.live is not None
+    assert run.live.all()
+
+
+def test_every_sample_of_every_task_at_z_1() -> None:
+    modules = trained(200)
+    network = compress(modules)
+    for t in range(0, 200, 10):
+        x, _ = TASKS.samples(t)
+        active = torch.full((len(x), 1), t)
+        truth = modules[t](x).detach()[:, None]
+        dense = network.read(network(network.encode(active, x[:, None])), active)
+        for outputs in (network.run(active, x[:, None]).outputs, dense):
+            torch.testing.assert_close(outputs, truth, atol=1e-5, rtol=0)
+            assert torch.equal(TASKS.answers(outputs, active), TASKS.answers(truth, active))
+
+
+def test_double_precision() -> None:
+    modules = [module.double() for module in trained(1000)]
+    network = compress(modules)
+    active = circuits.random_active(1000, 300, 1, seed=1)
+    x = TASKS.draw(active, seed=2)[0].double()
+    truth = alone(modules, network, active, x)
+    torch.testing.assert_close(network.run(active, x).outputs, truth, atol=1e-12, rtol=0)
+    torch.testing.assert_close(network.read(network(network.encode(active, x)), active), truth, atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize(("z", "tolerance"), [(2, 0.05), (3, 0.01), (4, 0.05)])
+def test_what_a_tolerance_lets_go_missing(z: int, tolerance: float) -> None:
+    network = compress(trained(500), z=z, tolerance=tolerance)
+    active = circuits.random_active(500, 40000, z, seed=1)
+    certificate = network.certify(active, TASKS.draw(active, seed=2)[0])
+    assert 0 < certificate.missing <= tolerance
+    assert certificate.found_missing[0] == pytest.approx(certificate.missing, rel=0.1)
+    assert certificate.wrong == 0
+    assert certificate.holds
+
+
+@pytest.mark.parametrize(("z", "tolerance"), [(1, 0.03), (2, 0.1), (3, 0.15)])
+def test_the_error_of_a_balanced_network_is_foretold(z: int, tolerance: float) -> None:
+    network = compress(trained(300), z=z, tolerance=tolerance, method="balanced")
+    known, held_out = (circuits.random_active(300, 3000, z, seed=seed) for seed in (1, 2))
+    expected = network.certify(known, TASKS.draw(known, seed=3)[0]).expected
+    found = network.certify(held_out, TASKS.draw(held_out, seed=4)[0])
+    assert expected is not None
+    assert found.measured[-1].relative == pytest.approx(expected[-1], rel=0.15)
+    assert found.holds
+
+
+# --- Any modules ------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=15)
+@given(T=st.integers(1, 12), z=st.integers(1, 3), last=st.booleans(), kind=st.sampled_from(["exact", "dedicated"]))
+def test_modules_of_unlike_widths(T: int, z: int, last: bool, kind: str) -> None:
+    modules, z = chains(T, last=last), min(z, T)
+    network = compress(modules, z=z, method=kind)
+    active, x = samples(network, 20, z)
+    truth = alone(modules, network, active, x)
+    torch.testing.assert_close(network.run(active, x).outputs, truth, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(network.read(network(network.encode(active, x)), active), truth, atol=1e-5, rtol=1e-5)
+    for t in range(T):
+        own = torch.linspace(-1, 1, 2 + t % 3)
+        torch.testing.assert_close(network.extract(t)(own), modules[t](own), atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("z", [1, 2])
+def test_residual_blocks(z: int) -> None:
+    modules = blocks(12)
+    network = compress(modules, z=z, method="exact")
+    active, x = samples(network, 30, z)
+    torch.testing.assert_close(network.run(active, x).outputs, alone(modules, network, active, x), atol=1e-5, rtol=1e-5)
+    for t in (0, 5, 11):
+        own = torch.linspace(-1, 1, 2 + t % 2)
+        assert isinstance(network.extract(t)[0], ResidualBlock)
+        torch.testing.assert_close(network.extract(t)(own), modules[t](own), atol=1e-6, rtol=1e-6)
+
+
+def test_residual_circuits_as_mlps() -> None:
+    residual = circuits.trained()[1][:20]
+    mlp = residual.as_mlp()
+    active = torch.arange(20)[:, None]
+    x = circuits.trained()[2].residual.draw(active, seed=0)[0]
+    padded = nn.functional.pad(x, (0, mlp.d - 4))
+    torch.testing.assert_close(mlp.run(active, padded)[-1, ..., :4], residual.run(active, x)[-1])
+    assert not mlp.run(active, padded)[-1, ..., 4:].any()
+    again = circuits.ResidualCircuits.from_mlp(mlp, 4)
+    assert torch.equal(again.w_in, residual.w_in)
+    assert torch.equal(again.w_out, residual.w_out)
+
+
+def test_the_redundant_construction_takes_modules_without_bias() -> None:
+    family = superpos.sweep.kaleidoscopes(120, 2, seed=0)
+    network = compress(family, method="redundant", tolerance=0.3)
+    certificate = network.certify()
+    assert certificate.expected is not None
+    assert certificate.holds
+    torch.testing.assert_close(network.circuits().weights, family.weights, atol=1e-5, rtol=1e-5)
+
+
+def test_an_interval_bounds_every_activation() -> None:
+    c = circuits.trained()[0][:50]
+    for reach in (0.5, 3.0):
+        x = reach * (2 * torch.rand(500, 1, 8, generator=torch.Generator().manual_seed(0)) - 1)
+        states = c.run(torch.arange(50).repeat(10)[:, None], x)
+        assert states.abs().max() <= c.activation_bound(reach)
+    # one neuron, by hand: |2 x − 1| ≤ 7 for |x| ≤ 3
+    one = MLPCircuits(torch.full((1, 1, 1, 1), 2.0), torch.full((1, 1, 1), -1.0), last_relu=False)
+    assert one.activation_bound(3.0) == 7
+
+
+def test_a_conditional_circuit_is_the_circuit_when_called_and_silent_when_not() -> None:
+    c = circuits.trained()[0][:30]
+    made = circuits.conditional(c, 1.0)
+    active, x = torch.arange(30)[:, None], circuits.sphere(30, 1, 8, seed=0)
+    torch.testing.assert_close(
+        made.run(active, circuits.called(x))[1:, ..., 2:], c.run(active, x)[1:], atol=1e-5, rtol=1e-5
+    )
+    noise = 0.05 * torch.randn(30, 1, 10, generator=torch.Generator().manual_seed(0))
+    assert not made.run(active, noise)[-1].any()
+    back = circuits.unconditional(made)
+    torch.testing.assert_close(back.weights, c.weights)
+    torch.testing.assert_close(back.biases, c.biases, atol=1e-6, rtol=0)
+
+
+# --- The choice -------------------------------------------------------------------------------------------------
+
+
+def test_the_narrowest_is_chosen() -> None:
+    modules = trained(64)
+    assert compress(modules).report().method == "exact"
+    wide = compress(modules, z=6)
+    assert (wide.report().method, wide.D, wide.report().pays) == ("dedicated", 512, False)
+    assert "does not pay" in str(wide.report())
+    assert [o.method for o in wide.report().options] == ["exact", "dedicated", "balanced", "redundant"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"D": 60}, ["D is 60", "needs D ≥ 80", "needs D ≥ 512"]),
+        ({"D": 60, "z": 2, "tolerance": 0.01}, ["D is 60", "needs D ≥"]),
+        (
+            {"D": 480, "tolerance": 0.001, "method": "balanced"},
+            ["D is 480", "more than the tolerance", "exact needs D ≥ 80"],
+        ),
+        ({"method": "balanced"}, ["tolerance is 0", "needs a tolerance above 0"]),
+        ({"method": "redundant", "tolerance": 0.1}, ["bias", "balanced"]),
+        ({"method": "best"}, ["method is 'best'", "auto, exact, dedicated, balanced, redundant"]),
+        ({"z": 65}, ["z is 65", "at most 64"]),
+        ({"z": 0}, ["z is 0", "at least 1"]),
+        ({"tolerance": 1.0}, ["tolerance is 1.0", "[0, 1)"]),
+        ({"bound": -1.0}, ["bound is -1.0", "positive"]),
+        ({"seed": -1}, ["seed is -1"]),
+    ],
+)
+@pytest.mark.usefixtures("unhooked")
+def test_what_cannot_be_done_is_refused(options: dict[str, Any], words: list[str]) -> None:
+    with pytest.raises(ValueError, match="is") as error:
+        compress(trained(64), **options)
+    for word in words:
+        assert word in str(error.value)
+
+
+@pytest.mark.usefixtures("unhooked")
+def test_bad_batches_are_refused() -> None:
+    network = compress(chains(9))
+    active, x = samples(network, 5, 1)
+    for wrong, word in [
+        (x[..., :2], "width=4"),
+        (x.double(), "float64"),
+        (x * torch.nan, "finite"),
+        (x * 1e3, "bound"),
+    ]:
+        with pytest.raises((ValueError, TypeError), match=word):
+            network.run(active, wrong)
+    with pytest.raises(ValueError, match="0 … T − 1"):
+        network.run(active + 9, x)
+    calls = [
+        (lambda: network.extract(9), "0 … T − 1"),
+        (lambda: network.owner(0, 99, 0), "i is 99"),
+        (lambda: network.owners(2), "0 … 1"),
+    ]
+    for call, word in calls:
+        with pytest.raises(IndexError, match=word):
+            call()
+
+
+# --- Going back -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("method", "z"), [("exact", 1), ("exact", 2), ("dedicated", 1), ("balanced", 1)])
+def test_an_owner_is_whoever_changes_the_weight(method: str, z: int) -> None:
+    c = circuits.trained()[0][:64]
+    network = compress(c, z=z, method=method, tolerance=0.5 if method == "balanced" else 0.0, bound=1000.0)
+    t = 7
+    other = MLPCircuits(c.weights.clone(), c.biases.clone(), last_relu=False)
+    other.weights[:, t] += 1.0
+    if method == "balanced":
+        changed = recipe("balanced", other, network.origin.threshold).build(network.D, 0).dense()
+    else:
+        changed = compress(other, z=z, method=method, bound=1000.0).dense()
+    for l, ((W, _), (V, _)) in enumerate(zip(network.dense(), changed, strict=True)):
+        owners = network.owners(l)
+        assert owners.shape == W.shape
+        place = (owners == t).nonzero()
+        if method == "balanced":  # the common mean moves too, a little: the circuit's own links by 1/S
+            moved = (W - V).abs() > 0.1
+        else:
+            gates = W.abs().maximum(V.abs()) > 50  # the gates' constant follows the largest weight
+            moved = (W != V) & ~gates
+        assert (owners[moved] == t).all() if method != "balanced" else set(owners[moved].tolist()) <= {t, -2}
+        for i, j in place[:: max(len(place) // 10, 1)].tolist():
+            assert network.owner(l, i, j) == (t,)
+        if moved.any():
+            mine = network.neurons(l + 1)[t]
+            assert set(moved.nonzero()[:, 0].tolist()) <= set(mine.tolist())
+
+
+@pytest.mark.parametrize("z", [1, 2, 3])
+def test_only_its_neurons_hold_a_circuit(z: int) -> None:
+    network = compress(trained(30), z=z, method="exact")
+    active, x = samples(network, 20, 1)
+    A = network.encode(active, x)
+    for l, layer in enumerate([None, *network.layers]):
+        A = A if layer is None else layer(A)
+        for sample, (t,) in enumerate(active.tolist()):
+            held = A[sample].clone()
+            held[network.neurons(l)[t]] = 0
+            gates = held.view(-1, network.network.d + 2)
+            assert l == len(network.layers) or not gates[:, : network.network.d].any()
+
+
+def test_gradients_where_asked() -> None:
+    network = compress(trained(64), tolerance=0.5, method="balanced")
+    active, x = samples(network, 10, 1)
+    assert not any(p.requires_grad for p in network.parameters())
+    network.requires_grad_()
+    network.read(network(network.encode(active, x)), active).square().sum().backward()
+    assert any(p.grad is not None and p.grad.any() for p in network.parameters())
+
+
+# --- Files ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "z", "tolerance"),
+    [("exact", 1, 0.0), ("exact", 3, 0.0), ("exact", 3, 0.05), ("dedicated", 2, 0.0), ("balanced", 2, 0.3)],
+)
+def test_round_trip(method: str, z: int, tolerance: float, tmp_path: Path) -> None:
+    network = compress({f"net {t}": m for t, m in enumerate(trained(64))}, z=z, method=method, tolerance=tolerance)
+    path = tmp_path / "big.safetensors"
+    network.save(path)
+    again = load(path)
+    before, after = network.state_dict(), again.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[key], after[key]) for key in before)
+    assert (again.report(), again.name(3)) == (network.report(), "net 3")
+    active, x = samples(network, 20, z)
+    assert torch.equal(network.run(active, x).outputs, again.run(active, x).outputs)
+    assert torch.equal(network(network.encode(active, x)), again(again.encode(active, x)))
+    torch.testing.assert_close(again.extract(5)(x[0, 0]), network.extract(5)(x[0, 0]), atol=1e-6, rtol=0)
+    assert [p.name for p in tmp_path.iterdir()] == ["big.safetensors"]
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        network.save(path)
+    network.save(path, overwrite=True)
+
+
+def test_files_that_are_no_use(tmp_path: Path) -> None:
+    path = tmp_path / "big.safetensors"
+    compress(trained(10)).save(path)
+    whole = path.read_bytes()
+    for cut in (0, 4, 200, len(whole) - 1):
+        path.write_bytes(whole[:cut])
+        with pytest.raises(ValueError, match="damaged, cut short"):
+            load(path)
+    path.write_bytes(whole.replace(b'"version":"1"', b'"version":"2"'))
+    with pytest.raises(ValueError, match=r"version 2.*up to version 1.*newer"):
+        load(path)
+    path.write_bytes(whole.replace(b'\\"n_g\\": 4', b'\\"n_g\\": 5'))
+    with pytest.raises(ValueError, match="damaged"):
+        load(path)
+    save_file({"0.weight": torch.ones(2, 2)}, path)
+    with pytest.raises(ValueError, match="not one that superpos has written"):
+        load(path)
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        load(tmp_path / "none")
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, network = tmp_path / "big.safetensors", compress(trained(10))
+    network.save(path)
+    before = path.read_bytes()
+    monkeypatch.setattr("superpos.compression.files.save_file", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        network.save(path, overwrite=True)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("method", ["exact", "dedicated", "balanced"])
+def test_ground_truth(method: str, tmp_path: Path) -> None:
+    network = compress(trained(64), z=2, method=method, tolerance=0.5 if method == "balanced" else 0.0)
+    network.ground_truth(tmp_path / "bed")
+    bed = {file.stem: load_file(file) for file in (tmp_path / "bed").glob("*.safetensors")}
+    about = json.loads((tmp_path / "bed" / "README.json").read_text())
+    assert set(about["files"]) == {f"{name}.safetensors" for name in bed}
+    for kind in ("network", "control"):
+        A = bed["activations"]["A.0"]
+        for l in range(about["layers"]):
+            A = A @ bed[kind][f"W.{l}"].mT + bed[kind][f"b.{l}"]
+            A = A.relu() if l + 1 < about["layers"] or about["last_relu"] else A
+            kept = bed["activations" if kind == "network" else "control"][f"A.{l + 1}"]
+            torch.testing.assert_close(A, kept, atol=1e-4, rtol=1e-4)
+    held = bed["activations"]
+    if method != "balanced":
+        A = held[f"A.{about['layers']}"]
+        torch.testing.assert_close(network.read(A, held["active"]), held["outputs"], atol=1e-4, rtol=1e-4)
+        assert len(A) == about["samples"]
+    for l in range(about["layers"]):
+        W, V = bed["network"][f"W.{l}"], bed["control"][f"W.{l}"]
+        assert torch.equal(W.flatten().sort().values, V.flatten().sort().values)
+        assert bed["owners"][f"weights.{l}"].shape == W.shape
+    with pytest.raises(FileExistsError):
+        network.ground_truth(tmp_path / "bed")
+    network.ground_truth(tmp_path / "bed", overwrite=True)
+    assert [p.name for p in tmp_path.iterdir()] == ["bed"]
+
+
+# --- The certificate, and the command line ----------------------------------------------------------------------
+
+
+def test_a_certificate_sees_a_wrong_weight() -> None:
+    network = compress(trained(20), z=2, method="exact")
+    assert network.certify().holds
+    with torch.no_grad():
+        network.network.cells[1].cells.mul_(1.01)  # type: ignore[union-attr, operator]
+    certificate = network.certify()
+    assert not certificate.holds
+    assert certificate.wrong
+    assert "does NOT hold" in str(certificate)
+    assert json.loads(certificate.to_json())["holds"] is False
+    assert "<table" in certificate._repr_html_()
+
+
+def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    nets = nn.ModuleList(chains(30, seed=1))
+    save_file(nets.state_dict(), "many.safetensors")
+    assert main(["compress", "many.safetensors", "-o", "big.safetensors", "--z", "2", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["report"]["T"] == 30
+    assert said["certificate"]["holds"]
+    network = load("big.safetensors")
+    active, x = samples(network, 20, 2)
+    truth = alone(list(nets), network, active, x)
+    torch.testing.assert_close(network.run(active, x).outputs, truth, atol=1e-5, rtol=1e-5)
+    save_file({"active": active, "inputs": x}, "samples.safetensors")
+    assert main(["verify", "big.safetensors", "many.safetensors", "--samples", "samples.safetensors"]) == 0
+    assert "20 samples (your own)" in capsys.readouterr().out
+    save_file(nn.ModuleList(chains(30, seed=2)).state_dict(), "others.safetensors")
+    assert main(["verify", "big.safetensors", "others.safetensors"]) == 1
+    before = Path("big.safetensors").read_bytes()
+    for wrong, words in [
+        (["compress", "many.safetensors", "-o", "big.safetensors"], "--force"),
+        (["compress", "none.safetensors", "-o", "x.safetensors"], "no such file"),
+        (["compress", "samples.safetensors", "-o", "x.safetensors"], "no weight or bias"),
+        (["compress", "many.safetensors", "-o", "x.safetensors", "--z", "31"], "z is 31"),
+        (["compress", "many.safetensors", "-o", "x.safetensors", "-D", "9"], "D is 9"),
+        (["verify", "many.safetensors"], "not one that superpos has written"),
+    ]:
+        assert main(wrong) == 2
+        assert words in capsys.readouterr().err
+    assert Path("big.safetensors").read_bytes() == before
+    assert not Path("x.safetensors").exists()
+
+
+def test_files_in_any_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for t, module in enumerate(chains(4)):
+        save_file(module.state_dict(), f"net{t}.safetensors")
+    files = [f"net{t}.safetensors" for t in range(4)]
+    assert main(["compress", *files, "-o", "big.safetensors"]) == 0
+    assert main(["verify", "big.safetensors", *reversed(files)]) == 0
+
+
+def test_files_of_many_kinds(tmp_path: Path) -> None:
+    from superpos.compression.reading import read_modules
+
+    mlps = [nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)) for _ in range(12)]
+    stacked = {key: torch.stack([m.state_dict()[key] for m in mlps]) for key in mlps[0].state_dict()}
+    save_file(stacked, tmp_path / "stack.safetensors")
+    save_file(nn.ModuleList(blocks(11)).state_dict(), tmp_path / "blocks.safetensors")
+    x = torch.ones(3)
+    read = read_modules([tmp_path / "stack.safetensors"])
+    assert list(read) == [str(t) for t in range(12)]
+    assert all(torch.equal(read[str(t)](x), mlps[t](x)) for t in range(12))
+    read = read_modules([tmp_path / "blocks.safetensors"])
+    assert list(read) == [str(t) for t in range(11)]
+    assert torch.equal(read["10"](x[:2]), blocks(11)[10](x[:2]))
