@@ -70,6 +70,8 @@ class Compressed(nn.Module):
         super().__init__()
         self.network, self.origin, self._report = network, origin, report
         self.register_buffer("widths", widths)
+        self._most = int(self._inside.max()), int(self._outside.max())  # looked at in every run
+        self._plain = origin.threshold is None and bool((widths == network.d).all())  # nothing to pad
 
     @property
     def T(self) -> int:
@@ -94,12 +96,12 @@ class Compressed(nn.Module):
     @property
     def width_in(self) -> int:
         """Width of the widest module's input."""
-        return int(self._inside.max())
+        return self._most[0]
 
     @property
     def width_out(self) -> int:
         """Width of the widest module's output."""
-        return int(self._outside.max())
+        return self._most[1]
 
     @property
     def like(self) -> Tensor:
@@ -125,10 +127,11 @@ class Compressed(nn.Module):
         Raises:
             TypeError, ValueError: for a wrong shape, dtype, device, index, or a value that is not finite or too large.
         """
-        x = self._put(active, inputs)
+        x = inputs if self._plain else self._put(active, inputs)  # the network checks what it is given
         run = self.network.run(active, x)
         estimates = run.estimates[..., self.skip :]
-        return CompressedRun(estimates, run.on, run.live, self._out(estimates[-1], active))
+        outputs = estimates[-1] if self._plain else self._out(estimates[-1], active)
+        return CompressedRun(estimates, run.on, run.live, outputs)
 
     def encode(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z width"]) -> Float[Tensor, "B D0"]:
         """The large network's input: linear in the modules' inputs and in which of them are active."""

@@ -205,6 +205,8 @@ class ExactNetwork(Network):
 
     def _copies(self, active: Int64[Tensor, "B z"]) -> Int64[Tensor, "B z S"]:
         """How many lanes of each column hold an active circuit alone."""
+        if active.shape[1] == 1:  # alone it is the first slot and the last one
+            return torch.full((*active.shape, self.plan.S), min(self.plan.z, 2), device=active.device)
         return torch.stack([self._holds(active, lane) for lane in range(self.plan.z)]).sum(dim=0)
 
     def _holds(self, active: Int64[Tensor, "B z"], lane: int) -> Bool[Tensor, "B z S"]:
