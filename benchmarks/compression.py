@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch.func import functional_call, stack_module_state, vmap
 
-from benchmarks.process import once
+from benchmarks.process import once, seconds
 from superpos import circuits, compress
 
 SIZES = [(1000, 1000)]  # networks, samples
@@ -33,10 +33,10 @@ def row(size: tuple[int, ...]) -> dict[str, float]:
     order = active[:, 0].tolist()
     with torch.no_grad():
         times = {
-            "run": _best(lambda: network.run(active, x).outputs),
-            "dense": _best(lambda: network.read(network(network.encode(active, x)), active)),
-            "vmap": _best(lambda: call({key: p[active[:, 0]] for key, p in parameters.items()}, x[:, 0])),
-            "one_by_one": _best(lambda: torch.stack([modules[t](v) for t, v in zip(order, x[:, 0], strict=True)])),
+            "run": _warm(lambda: network.run(active, x).outputs),
+            "dense": _warm(lambda: network.read(network(network.encode(active, x)), active)),
+            "vmap": _warm(lambda: call({key: p[active[:, 0]] for key, p in parameters.items()}, x[:, 0])),
+            "one_by_one": _warm(lambda: torch.stack([modules[t](v) for t, v in zip(order, x[:, 0], strict=True)])),
         }
     best = min(times["vmap"], times["one_by_one"])
     return {"T": T, "B": batch, **times, "over_best": times["run"] / best, "building": building}
@@ -51,9 +51,9 @@ def line(r: dict[str, float]) -> str:
     )
 
 
-def _best(work: Callable[[], object], times: int = 20) -> float:
+def _warm(work: Callable[[], object]) -> float:
     work()
-    return min(once(work)[1] for _ in range(times))
+    return seconds(work)
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def _samples(file: Path | None) -> tuple:
         held = load_file(file)
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{file}: it is damaged, cut short, or no safetensors file ({error})") from error
-    if held.keys() < {"active", "inputs"}:
+    if not {"active", "inputs"} <= held.keys():
         raise ValueError(f"{file}: it holds {', '.join(sorted(held)) or 'nothing'}; it must hold active and inputs")
     return held["active"], held["inputs"]
 

@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,29 +20,36 @@ from superpos.circuits import MLPCircuits, ResidualBlock
 from superpos.compression import Compressed, compress, load
 from superpos.compression.unproved import recipe
 
-TASKS = circuits.trained()[2].mlp
+MLPS, RESIDUAL, SAMPLES = circuits.trained()
+TASKS = SAMPLES.mlp
 
 
 def trained(T: int) -> list[nn.Module]:
-    return [circuits.to_module(circuits.trained()[0], t, [8, 8, 8, 8]) for t in range(T)]
+    return [circuits.to_module(MLPS, t, [8, 8, 8, 8]) for t in range(T)]
 
 
-def chains(T: int, *, seed: int = 0, last: bool = False, bias: bool = True) -> list[nn.Module]:
+def drawn(module: nn.Module, g: torch.Generator) -> nn.Module:
+    """The module with numbers of a generator's."""
+    with torch.no_grad():
+        for p in module.parameters():
+            p.copy_(torch.randn(p.shape, generator=g) / 2)
+    return module
+
+
+def chains(T: int, *, seed: int = 0, last: bool = False) -> list[nn.Module]:
     """MLPs of unlike widths: 2 to 4 inputs, 3 to 5 neurons, 1 to 3 outputs."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        made = []
-        for t in range(T):
-            a, b, c = 2 + t % 3, 3 + t % 3, 1 + t % 3
-            layers = [nn.Linear(a, b, bias=bias), nn.ReLU(), nn.Linear(b, c, bias=bias)]
-            made.append(nn.Sequential(*layers, *([nn.ReLU()] if last else [])))
-        return made
+    g, made = torch.Generator().manual_seed(seed), []
+    for t in range(T):
+        a, b, c = 2 + t % 3, 3 + t % 3, 1 + t % 3
+        layers = [nn.Linear(a, b), nn.ReLU(), nn.Linear(b, c)]
+        made.append(drawn(nn.Sequential(*layers, *([nn.ReLU()] if last else [])), g))
+    return made
 
 
 def blocks(T: int, *, seed: int = 0) -> list[nn.Module]:
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return [nn.Sequential(ResidualBlock(2 + t % 2, 3), ResidualBlock(2 + t % 2, 1 + t % 3)) for t in range(T)]
+    g = torch.Generator().manual_seed(seed)
+    shapes = [(2 + t % 2, 3, 1 + t % 3) for t in range(T)]
+    return [drawn(nn.Sequential(ResidualBlock(d, m), ResidualBlock(d, k)), g) for d, m, k in shapes]
 
 
 def samples(network: Compressed, batch: int, z: int, *, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -76,9 +84,10 @@ def test_a_thousand_trained_networks(z: int, atol: float) -> None:
     x, _ = TASKS.draw(active, seed=2)
     truth = alone(modules, network, active, x)
     run, dense = network.run(active, x), network.encode(active, x)
-    for k, (W, b) in enumerate(network.dense()):
-        dense = dense @ W.mT + b
-        dense = dense if k + 1 == len(network.dense()) else dense.relu()
+    *matrices, (last, bias) = network.dense()
+    for W, b in matrices:
+        dense = (dense @ W.mT + b).relu()
+    dense = dense @ last.mT + bias
     for outputs in (run.outputs, network.read(dense, active)):
         torch.testing.assert_close(outputs, truth, atol=atol, rtol=0)
         assert torch.equal(TASKS.answers(outputs, active), TASKS.answers(truth, active))
@@ -112,10 +121,11 @@ def test_double_precision() -> None:
 @pytest.mark.parametrize(("z", "tolerance"), [(2, 0.05), (3, 0.01), (4, 0.05)])
 def test_what_a_tolerance_lets_go_missing(z: int, tolerance: float) -> None:
     network = compress(trained(500), z=z, tolerance=tolerance)
-    active = circuits.random_active(500, 40000, z, seed=1)
+    active = circuits.random_active(500, 20000, z, seed=1)
     certificate = network.certify(active, TASKS.draw(active, seed=2)[0])
     assert 0 < certificate.missing <= tolerance
     assert certificate.found_missing[0] == pytest.approx(certificate.missing, rel=0.1)
+    assert sum(m.missing for m in certificate.modules) == round(certificate.found_missing[0] * active.numel())
     assert certificate.wrong == 0
     assert certificate.holds
 
@@ -161,10 +171,10 @@ def test_residual_blocks(z: int) -> None:
 
 
 def test_residual_circuits_as_mlps() -> None:
-    residual = circuits.trained()[1][:20]
+    residual = RESIDUAL[:20]
     mlp = residual.as_mlp()
     active = torch.arange(20)[:, None]
-    x = circuits.trained()[2].residual.draw(active, seed=0)[0]
+    x = SAMPLES.residual.draw(active, seed=0)[0]
     padded = nn.functional.pad(x, (0, mlp.d - 4))
     torch.testing.assert_close(mlp.run(active, padded)[-1, ..., :4], residual.run(active, x)[-1])
     assert not mlp.run(active, padded)[-1, ..., 4:].any()
@@ -183,7 +193,7 @@ def test_the_redundant_construction_takes_modules_without_bias() -> None:
 
 
 def test_an_interval_bounds_every_activation() -> None:
-    c = circuits.trained()[0][:50]
+    c = MLPS[:50]
     for reach in (0.5, 3.0):
         x = reach * (2 * torch.rand(500, 1, 8, generator=torch.Generator().manual_seed(0)) - 1)
         states = c.run(torch.arange(50).repeat(10)[:, None], x)
@@ -194,7 +204,7 @@ def test_an_interval_bounds_every_activation() -> None:
 
 
 def test_a_conditional_circuit_is_the_circuit_when_called_and_silent_when_not() -> None:
-    c = circuits.trained()[0][:30]
+    c = MLPS[:30]
     made = circuits.conditional(c, 1.0)
     active, x = torch.arange(30)[:, None], circuits.sphere(30, 1, 8, seed=0)
     torch.testing.assert_close(
@@ -246,6 +256,14 @@ def test_what_cannot_be_done_is_refused(options: dict[str, Any], words: list[str
         assert word in str(error.value)
 
 
+def test_a_width_is_the_most_that_is_used() -> None:
+    # Given room, an unproved network is not made wider for it, and does not displace a proved one.
+    for D in (700, 5000):
+        assert compress(trained(64), z=1, tolerance=0.3, D=D).report() == replace(
+            compress(trained(64), z=1, tolerance=0.3).report(), D=D
+        )
+
+
 @pytest.mark.usefixtures("unhooked")
 def test_bad_batches_are_refused() -> None:
     network = compress(chains(9))
@@ -275,7 +293,7 @@ def test_bad_batches_are_refused() -> None:
 
 @pytest.mark.parametrize(("method", "z"), [("exact", 1), ("exact", 2), ("dedicated", 1), ("balanced", 1)])
 def test_an_owner_is_whoever_changes_the_weight(method: str, z: int) -> None:
-    c = circuits.trained()[0][:64]
+    c = MLPS[:64]
     network = compress(c, z=z, method=method, tolerance=0.5 if method == "balanced" else 0.0, bound=1000.0)
     t = 7
     other = MLPCircuits(c.weights.clone(), c.biases.clone(), last_relu=False)
@@ -425,6 +443,31 @@ def test_a_certificate_sees_a_wrong_weight() -> None:
     assert "does NOT hold" in str(certificate)
     assert json.loads(certificate.to_json())["holds"] is False
     assert "<table" in certificate._repr_html_()
+    with torch.no_grad():
+        network.network.cells[-1].biases.fill_(torch.nan)  # type: ignore[union-attr, operator]
+    assert not network.certify().holds
+
+
+def test_a_certificate_sees_answers_that_go_missing() -> None:
+    network = compress(trained(100), z=3, tolerance=0.1)
+    certificate = network.certify()
+    assert certificate.holds
+    assert 0 < certificate.missing <= 0.1
+    assert not replace(certificate, found_missing=(0.5, 0.01)).holds
+    assert replace(certificate, found_missing=(0.5, 0.01), active=7).holds  # more than it was made for
+    assert network.certify(*samples(network, 500, 7)).holds
+
+
+def test_a_network_in_double_precision_is_certified() -> None:
+    for method, tolerance in (("exact", 0.0), ("balanced", 0.5)):
+        network = compress(trained(64), method=method, tolerance=tolerance).double()
+        assert network.certify().holds
+        assert network.certify(modules=trained(64)).holds
+
+
+def test_families_that_know_a_bound_take_any_inputs() -> None:
+    network = compress(circuits.rotations(30, 3, seed=0))
+    assert network.certify().holds  # standard normal inputs, beyond the unit disc
 
 
 def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -444,6 +487,7 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], mo
     assert "20 samples (your own)" in capsys.readouterr().out
     save_file(nn.ModuleList(chains(30, seed=2)).state_dict(), "others.safetensors")
     assert main(["verify", "big.safetensors", "others.safetensors"]) == 1
+    save_file({"active": active, "extra": x}, "odd.safetensors")
     before = Path("big.safetensors").read_bytes()
     for wrong, words in [
         (["compress", "many.safetensors", "-o", "big.safetensors"], "--force"),
@@ -452,6 +496,7 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], mo
         (["compress", "many.safetensors", "-o", "x.safetensors", "--z", "31"], "z is 31"),
         (["compress", "many.safetensors", "-o", "x.safetensors", "-D", "9"], "D is 9"),
         (["verify", "many.safetensors"], "not one that superpos has written"),
+        (["verify", "big.safetensors", "--samples", "odd.safetensors"], "must hold active and inputs"),
     ]:
         assert main(wrong) == 2
         assert words in capsys.readouterr().err
@@ -471,7 +516,8 @@ def test_files_in_any_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_files_of_many_kinds(tmp_path: Path) -> None:
     from superpos.compression.reading import read_modules
 
-    mlps = [nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)) for _ in range(12)]
+    g = torch.Generator().manual_seed(0)
+    mlps = [drawn(nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)), g) for _ in range(12)]
     stacked = {key: torch.stack([m.state_dict()[key] for m in mlps]) for key in mlps[0].state_dict()}
     save_file(stacked, tmp_path / "stack.safetensors")
     save_file(nn.ModuleList(blocks(11)).state_dict(), tmp_path / "blocks.safetensors")

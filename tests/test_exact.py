@@ -96,6 +96,13 @@ def test_every_circuit_of_a_small_set_has_a_lane(z: int, n: int) -> None:
     assert alive(network.run(active, points(len(active), z))).all()
 
 
+@pytest.mark.parametrize("z", [1, 2, 3, 4, 5])
+def test_one_circuit_has_the_first_lane_and_the_last(z: int) -> None:
+    network, one = exact.embed(circuits.rotations(49, 1, seed=0), z=z), torch.arange(49)[:, None]
+    held = torch.stack([network._holds(one, lane) for lane in range(z)]).sum(dim=0)
+    assert torch.equal(network._copies(one), held)
+
+
 # --- It is a network --------------------------------------------------------------------------------------------
 
 

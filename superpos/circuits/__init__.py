@@ -9,7 +9,7 @@ from superpos.circuits.batches import (
 )
 from superpos.circuits.conditional import INDICATOR, called, conditional, unconditional
 from superpos.circuits.families import conditional_rotations, random_mlps, random_residual, rotations
-from superpos.circuits.modules import ResidualBlock, from_modules, to_module, widths
+from superpos.circuits.modules import ResidualBlock, from_modules, stacked, to_module
 from superpos.circuits.stacks import Circuits, MLPCircuits, ResidualCircuits
 from superpos.circuits.trained import trained
 
@@ -31,8 +31,8 @@ __all__ = [
     "rotation_inputs",
     "rotations",
     "sphere",
+    "stacked",
     "to_module",
     "trained",
     "unconditional",
-    "widths",
 ]

@@ -45,26 +45,30 @@ def from_modules(modules: Sequence[nn.Module] | Mapping[str, nn.Module]) -> MLPC
         TypeError: for a module of another kind, with its place and the layer at fault, or of another dtype.
         ValueError: for an empty list, a number that is not finite, or networks of different kinds, depths or devices.
     """
-    chains = _chains(modules)
-    return _residual(chains) if type(next(iter(chains.values()))[0]) is ResidualBlock else _mlp(list(chains.values()))
+    return stacked(modules)[0]
 
 
-def widths(modules: Sequence[nn.Module] | Mapping[str, nn.Module]) -> Int64[Tensor, "T L1"]:
-    """How wide each module is: an MLP's input and its layers; of residual blocks d, and the neurons m of each.
+def stacked(
+    modules: Sequence[nn.Module] | Mapping[str, nn.Module],
+) -> tuple[MLPCircuits | ResidualCircuits, Int64[Tensor, "T L1"]]:
+    """The circuits, as `from_modules`, and how wide each module was before it was padded.
 
-    Raises:
-        TypeError, ValueError: for modules that `from_modules` refuses.
+    Returns:
+        The circuits; and of each MLP the width of its input and of its layers, of residual blocks d, and the neurons m
+        of each block.
     """
-    rows = []
-    for chain in _chains(modules).values():
+    chains, rows = _chains(modules), []
+    for chain in chains.values():
         linear = [layer for layer in chain if isinstance(layer, nn.Linear)]
         linear = linear or [layer.read for layer in chain if isinstance(layer, ResidualBlock)]
         rows.append([linear[0].in_features, *(layer.out_features for layer in linear)])
-    return torch.tensor(rows)
+    residual = type(next(iter(chains.values()))[0]) is ResidualBlock
+    circuits = _residual(chains) if residual else _mlp(list(chains.values()))
+    return circuits, torch.tensor(rows, device=circuits.stack.device)
 
 
 def to_module(circuits: MLPCircuits | ResidualCircuits, t: int, widths: Sequence[int]) -> nn.Sequential:
-    """Circuit t as a module of its own widths, as `widths` gives them: what `from_modules` was given."""
+    """Circuit t as a module of its own widths, as `stacked` gives them: what `from_modules` was given."""
     own = circuits[t].detach()
     layers: list[nn.Module] = []
     with torch.no_grad():

@@ -4,6 +4,7 @@ from superpos.compression.certificate import Certificate
 from superpos.compression.choice import Option, Report
 from superpos.compression.compress import compress
 from superpos.compression.files import load
-from superpos.compression.network import Compressed, CompressedRun
+from superpos.compression.network import Compressed
+from superpos.compression.records import CompressedRun
 
 __all__ = ["Certificate", "Compressed", "CompressedRun", "Option", "Report", "compress", "load"]

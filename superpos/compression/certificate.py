@@ -12,7 +12,6 @@ from torch import Tensor
 
 from superpos import circuits, theory
 from superpos.circuits import MLPCircuits, ResidualCircuits
-from superpos.compression.choice import normal
 from superpos.compression.network import Compressed
 from superpos.compression.unproved import UNPROVED, recipe
 from superpos.compression.writing import written
@@ -21,8 +20,8 @@ from superpos.exact import ExactNetwork
 from superpos.show.claims import number
 from superpos.show.rows import Rows
 
-SAMPLES = 1000  # without samples of the caller's own
 WORST = 5  # modules named
+_MADE_OF = "the modules it was made of"
 _DOUBT = 3.0  # standard errors
 _UNITS = 1000  # in the last place of the largest activation: what rounding may do
 
@@ -104,12 +103,16 @@ class Certificate(Rows):
 
     @property
     def holds(self) -> bool:
-        """Whether what was measured is what was proved, or keeps to the tolerance; up to three standard errors."""
+        """Whether what was measured is what was proved, or keeps to the tolerance; up to three standard errors.
+
+        With more circuits active than z nothing is promised of how many have a live copy, only of the answers of those.
+        """
         if self.wrong is None:
             last = self.measured[-1]
             return last.relative <= self.tolerance + _DOUBT * last.standard_error
         found, doubt = self.found_missing
-        return self.wrong == 0 and found <= self.missing + _DOUBT * doubt + 1e-12
+        planned = self.active > self.z or found <= self.missing + _DOUBT * doubt + 1e-12
+        return self.wrong == 0 and planned
 
     @property
     def worst(self) -> tuple[ModuleErrors, ...]:
@@ -132,9 +135,8 @@ class Certificate(Rows):
             share = f"{self.missing:.2%} expected, {found:.2%} ± {doubt:.2%} found; all flagged"
             rows.append(("no live copy", share))
         if self.expected is not None:
-            rows.append(
-                ("error expected", ", ".join(map(number, self.expected)) + " after each layer (relative, squared)")
-            )
+            expected = ", ".join(map(number, self.expected))
+            rows.append(("error expected", f"{expected} after each layer (relative, squared)"))
         rows.append(("error found", f"{layers} after each layer (relative, squared)"))
         rows.append(("largest error", f"{number(last.worst)} of an output"))
         if self.wrong is not None:
@@ -158,13 +160,8 @@ def certify(
     network: Compressed, active: Int64[Tensor, "B z"] | None, inputs: Float[Tensor, "B z width"] | None, modules: object
 ) -> Certificate:
     """See `Compressed.certify`."""
-    if (active is None) != (inputs is None):
-        raise ValueError("active and inputs belong together: give both, or neither for standard normal inputs")
-    source = "your own"
-    if active is None or inputs is None:
-        source = "standard normal inputs"
-        active = circuits.random_active(network.T, SAMPLES, network.z, seed=0).to(network.like.device)
-        inputs = normal(SAMPLES, network.z, network.width_in, seed=0).to(network.like)
+    source = "standard normal inputs" if active is None else "your own"
+    active, inputs = network.samples(active, inputs, seed=0)
     x = network.padded(active, inputs)
     against, small = _truth(network, modules)
     live, errors, truth = _measure(network, small, active, inputs)
@@ -201,8 +198,7 @@ def certify(
 def _truth(network: Compressed, modules: object) -> tuple[str, MLPCircuits]:
     """What the network is held against, in words and as circuits."""
     if modules is None:
-        known = network.origin.circuits
-        return ("the modules it was made of", known) if known else ("those in its own weights", network.circuits())
+        return "those in its own weights" if network.origin.circuits is None else _MADE_OF, network.small()
     names = network.origin.names
     if isinstance(modules, Mapping) and names is not None and set(modules) == set(names):
         modules = {name: modules[name] for name in names}  # files may be given in any order
@@ -214,7 +210,7 @@ def _truth(network: Compressed, modules: object) -> tuple[str, MLPCircuits]:
             f"modules are {small.T} of {small.L} layers and width {small.d}; the network carries {network.T} of "
             f"{network.L} layers and width {d}"
         )
-    return "modules given with the samples", small
+    return "modules given with the samples", small.to(network.like)
 
 
 def _measure(
@@ -265,9 +261,10 @@ def _doubt(values: Float[Tensor, " B"]) -> float:
 def _wrong(
     errors: list[Float[Tensor, "B z"]], sizes: list[Float[Tensor, "B z"]], live: Bool[Tensor, "B z"], dtype: torch.dtype
 ) -> int:
-    """Live answers off by more than rounding: 1,000 units in the last place of the largest state."""
+    """Live answers off by more than rounding: 1,000 units in the last place of the largest state. NaN is off too."""
     largest = max(size.max().item() for size in sizes) ** 0.5
-    return int((live & (errors[-1].sqrt() > _UNITS * torch.finfo(dtype).eps * max(largest, 1.0))).sum())
+    right = errors[-1].sqrt() <= _UNITS * torch.finfo(dtype).eps * max(largest, 1.0)
+    return int((live & ~right).sum())
 
 
 def _modules(
@@ -277,17 +274,15 @@ def _modules(
     live: Bool[Tensor, "B z"],
     active: Int64[Tensor, "B z"],
 ) -> tuple[ModuleErrors, ...]:
+    t, none = active.flatten().cpu(), torch.zeros(network.T, dtype=torch.float64)
+
     def by_module(values: Tensor) -> Tensor:
-        return torch.zeros(network.T, dtype=torch.float64).index_add_(
-            0, active.flatten().cpu(), values.double().flatten().cpu()
-        )
+        return none.index_add(0, t, values.double().flatten().cpu())
 
     samples, alive = by_module(torch.ones_like(error)), by_module(live)
     off, own = by_module(torch.where(live, error, 0.0)), by_module(torch.where(live, size, 0.0))
-    worst = torch.zeros(network.T, dtype=torch.float64)
-    worst.scatter_reduce_(
-        0, active.flatten().cpu(), torch.where(live, error, 0.0).sqrt().double().flatten().cpu(), "amax"
-    )
+    answered = torch.where(live, error, 0.0).sqrt().double().flatten().cpu()
+    worst = none.scatter_reduce(0, t, answered, "amax")
     relative = torch.where(own > 0, off / own.clamp_min(1e-300), 0.0)
     rows = zip(samples.int().tolist(), (samples - alive).int().tolist(), relative.tolist(), worst.tolist(), strict=True)
     return tuple(ModuleErrors(network.name(t), *row) for t, row in enumerate(rows))

@@ -16,6 +16,7 @@ from superpos.show.claims import number
 from superpos.show.rows import Rows
 
 METHODS = ("exact", "dedicated", *UNPROVED)
+_WIDEST = 16384  # of an unproved network that is tried: each of its layers takes a gigabyte
 _BATCH = 512  # samples with which an unproved construction is tried
 
 
@@ -68,12 +69,9 @@ class Report(Rows):
         asked = f"{self.T:,} circuits of width {self.d} with {self.L} layers, any {self.z} of them active"
         asked += f", tolerance {self.tolerance:g}" + ("" if self.D is None else f", width at most {self.D:,}")
         pays = f"width {self.width:,}, side by side {self.side_by_side:,}: "
-        pays += (
-            f"{number(self.side_by_side / self.width)} times narrower" if self.pays else "superposition does not pay"
-        )
-        looked = [
-            (o.method, o.why if o.D is None or str(o.D) in o.why else f"width {o.D:,}: {o.why}") for o in self.options
-        ]
+        narrower = f"{number(self.side_by_side / self.width)} times narrower"
+        pays += narrower if self.pays else "superposition does not pay"
+        looked = [(o.method, o.why if o.D is None else f"width {o.D:,}: {o.why}") for o in self.options]
         return [("asked", asked), ("chosen", f"{self.method}, {pays}"), *looked]
 
     @staticmethod
@@ -99,7 +97,7 @@ def choose(
         ValueError: if none does; the message says what each would need.
     """
     wide = small.T * small.d
-    active, inputs = trial(small, z, seed)
+    active, inputs = standard(small.T, _BATCH, z, small.d, seed=seed, like=small.stack)
     recipes: dict[str, Recipe] = {}
     asked = METHODS if method == "auto" else (method,)
     options: list[Option] = []
@@ -114,9 +112,9 @@ def choose(
             theta = threshold(small, active, inputs) if name == "balanced" else None
             recipes[name] = recipe(name, small, theta)
             # It has to be narrower than what is proved already, and one with as many slots as circuits is no use.
-            widest = small.T * recipes[name].circuits.d
-            limit = min([widest, D or widest, *(o.D - 1 for o in options if o.D is not None)])
-            options.append(_unproved(recipes[name], limit, tolerance, seed, active, inputs, D))
+            widest = min(small.T * recipes[name].circuits.d, _WIDEST)
+            limit = min([widest, *(o.D - 1 for o in options if o.D is not None)])
+            options.append(_unproved(recipes[name], limit, tolerance, seed, active, inputs))
     found = [o for o in options if o.D is not None and (D is None or o.D <= D)]
     if not found:
         others = [] if method in ("auto", "exact", "dedicated") else [_exact(small, z, tolerance)]
@@ -131,15 +129,12 @@ def choose(
     return Choice(report, recipes.get(best.method))
 
 
-def trial(small: MLPCircuits, z: int, seed: int) -> tuple[Int64[Tensor, "B z"], Float[Tensor, "B z d"]]:
-    """A batch for circuits of whose inputs nothing is known: random sets, and standard normal numbers."""
-    active = circuits.random_active(small.T, _BATCH, z, seed=seed)
-    return active, normal(_BATCH, z, small.d, seed=seed).to(small.stack)
-
-
-def normal(batch: int, z: int, d: int, *, seed: int) -> Float[Tensor, "batch z d"]:
-    """Standard normal inputs."""
-    return torch.randn((batch, z, d), generator=generator(seed, "normal"))
+def standard(
+    T: int, batch: int, z: int, width: int, *, seed: int, like: Tensor
+) -> tuple[Int64[Tensor, "batch z"], Float[Tensor, "batch z width"]]:
+    """A batch for networks of whose inputs nothing is known: random sets of z, on standard normal numbers."""
+    x = torch.randn((batch, z, width), generator=generator(seed, "normal"))
+    return circuits.random_active(T, batch, z, seed=seed).to(like.device), x.to(like)
 
 
 def _exact(small: MLPCircuits, z: int, tolerance: float) -> Option:
@@ -157,9 +152,8 @@ def _unproved(
     seed: int,
     active: Int64[Tensor, "B z"],
     inputs: Float[Tensor, "B z d"],
-    D: int | None,
 ) -> Option:
-    """All of the width D if one is given, else the narrowest ≤ limit whose expected error keeps to the tolerance."""
+    """The narrowest width ≤ limit whose expected error keeps to the tolerance; or why there is none."""
     name, d = made.method, made.circuits.d
     if made.least > limit:
         return Option(name, None, f"its code holds the circuits from D = {made.least:,} on")
@@ -169,16 +163,14 @@ def _unproved(
         return made.expected(n * d, seed, active, inputs)[-1].item()
 
     try:
-        n = limit // d if D is not None else _narrowest(error, made.least // d, limit // d, tolerance)
+        n = _narrowest(error, made.least // d, limit // d, tolerance)
         off = error(n or limit // d)
     except ValueError as refusal:
         return Option(name, None, str(refusal))
     why = f"outputs expected to be off by {number(off)} of their squared size"
-    if n is not None and off <= tolerance:
-        return Option(name, n * d, why, off)
-    enough = _narrowest(error, limit // d, made.circuits.T, tolerance) if limit == D else None
-    known = f"; D = {enough * d} would do" if enough else ""
-    return Option(name, None, f"{why} at D = {limit // d * d}, more than the tolerance{known}")
+    if n is None:
+        return Option(name, None, f"{why} at D = {limit // d * d:,}, more than the tolerance")
+    return Option(name, n * d, why, off)
 
 
 def _narrowest(error: Callable[[int], float], low: int, high: int, tolerance: float) -> int | None:

@@ -3,13 +3,15 @@
 from collections.abc import Mapping, Sequence
 
 import torch
-from torch import nn
+from jaxtyping import Int64
+from torch import Tensor, nn
 
 from superpos import circuits, dedicated, exact
 from superpos.checks import check_count, check_number, check_positive, check_seed
 from superpos.circuits import MLPCircuits, ResidualCircuits
 from superpos.compression.choice import METHODS, choose
-from superpos.compression.network import Compressed, Origin
+from superpos.compression.network import Compressed
+from superpos.compression.records import Origin
 
 REACH = 32.0  # inputs may be so large, where no bound is given: far beyond standardised data, near enough to round well
 
@@ -45,7 +47,7 @@ def compress(
         TypeError, ValueError: for modules that cannot be stacked, a number out of range, or if no construction does
             what is asked; the message says what each would need.
     """
-    stack = modules if isinstance(modules, MLPCircuits | ResidualCircuits) else circuits.from_modules(modules)
+    stack, widths = _stacked(modules)
     check_count("z", z, at_most=stack.T, why=f"there are {stack.T} modules")
     check_number("tolerance", tolerance, at_least=0.0)
     if tolerance >= 1:
@@ -57,10 +59,10 @@ def compress(
         check_positive("bound", bound)
     if method not in ("auto", *METHODS):
         raise ValueError(f"method is {method!r}; it must be auto, {', '.join(METHODS)}")
-    stack = stack.detach()
-    residual = isinstance(stack, ResidualCircuits)
-    small = stack.as_mlp() if isinstance(stack, ResidualCircuits) else stack
-    side = stack.T * max(stack.d, stack.m) if isinstance(stack, ResidualCircuits) else stack.T * stack.d
+    kind, small, side = "mlp", stack, stack.T * stack.d
+    if isinstance(stack, ResidualCircuits):
+        kind, small, side = "residual", stack.as_mlp(), stack.T * max(stack.d, stack.m)
+    assert isinstance(small, MLPCircuits)
     choice = choose(small, z=z, tolerance=tolerance, D=D, method=method, seed=seed, side_by_side=side)
     report, recipe = choice.report, choice.recipe
     if recipe is not None:
@@ -69,16 +71,19 @@ def compress(
         network = dedicated.embed(small)
     else:
         reach = None
-        if bound is None and small.bound is None:
+        if bound is None:
             reach, bound = REACH, small.activation_bound(REACH)
         network = exact.embed(small, D, z=z, tolerance=tolerance, seed=seed, bound=bound, reach=reach)
     names = tuple(modules) if isinstance(modules, Mapping) else None
-    origin = Origin("residual" if residual else "mlp", names, recipe.threshold if recipe else None, small)
-    return Compressed(network, _widths(modules, stack), origin, report)
+    origin = Origin(kind, names, recipe.threshold if recipe else None, small)
+    return Compressed(network, widths, origin, report)
 
 
-def _widths(modules: object, stack: MLPCircuits | ResidualCircuits) -> torch.Tensor:
+def _stacked(
+    modules: Sequence[nn.Module] | Mapping[str, nn.Module] | MLPCircuits | ResidualCircuits,
+) -> tuple[MLPCircuits | ResidualCircuits, Int64[Tensor, "T L1"]]:
+    """The circuits without gradients, and the width of each module."""
     if not isinstance(modules, MLPCircuits | ResidualCircuits):
-        return circuits.widths(modules).to(stack.stack.device)  # type: ignore[arg-type]
-    sizes = [stack.d] + [stack.m if isinstance(stack, ResidualCircuits) else stack.d] * stack.L
-    return torch.tensor(sizes, device=stack.stack.device).expand(stack.T, -1).contiguous()
+        return circuits.stacked(modules)
+    sizes = [modules.d] + [modules.m if isinstance(modules, ResidualCircuits) else modules.d] * modules.L
+    return modules.detach(), torch.tensor(sizes, device=modules.stack.device).repeat(modules.T, 1)

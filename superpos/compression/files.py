@@ -14,7 +14,8 @@ from torch import Tensor
 
 from superpos.blocks import BlockLayer, BlockNetwork
 from superpos.compression.choice import Report
-from superpos.compression.network import Compressed, Origin
+from superpos.compression.network import Compressed
+from superpos.compression.records import Origin
 from superpos.compression.writing import written
 from superpos.dedicated import DedicatedNetwork, OwnMLPLayer
 from superpos.exact import ExactNetwork, Plan

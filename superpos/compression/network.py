@@ -1,7 +1,6 @@
 """Many small networks as one: what `superpos.compress` returns. Chapter 13."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING
 
@@ -13,43 +12,15 @@ from superpos import circuits
 from superpos.checks import check_active, check_tensor
 from superpos.circuits import MLPCircuits, ResidualCircuits
 from superpos.compression import owners
-from superpos.compression.choice import Report
+from superpos.compression.choice import Report, standard
+from superpos.compression.records import CompressedRun, Origin
 from superpos.exact import ExactNetwork
-from superpos.exact.layers import LaneLayer
-from superpos.network import Layer, Network, Run
+from superpos.network import Layer, Network
 
 if TYPE_CHECKING:
     from superpos.compression.certificate import Certificate
 
-
-@dataclass(frozen=True, eq=False)
-class CompressedRun(Run):
-    """A run of a compressed network.
-
-    Attributes:
-        outputs: what the modules in `active` put out, padded with zeros to the widest output. A circuit without a
-            live copy (`live` False) puts out zeros.
-        estimates: states of the circuits as MLPs, as in `Run`; a module's own coordinates come first.
-    """
-
-    outputs: Float[Tensor, "B z out"] = None  # type: ignore[assignment]  # after fields with a default
-
-
-@dataclass(frozen=True, eq=False)
-class Origin:
-    """What went in.
-
-    Attributes:
-        kind: "mlp" or "residual": what the modules were.
-        names: a name for each module; None for their numbers.
-        threshold: θ of `superpos.circuits.conditional`, where the circuits were given an on-indicator; else None.
-        circuits: the modules as circuits; None once the network has been to a file.
-    """
-
-    kind: str
-    names: tuple[str, ...] | None
-    threshold: float | None
-    circuits: MLPCircuits | None
+SAMPLES = 1000  # where there are none of the caller's own
 
 
 class Compressed(nn.Module):
@@ -60,7 +31,7 @@ class Compressed(nn.Module):
 
     Attributes:
         network: the large network, of the construction that was chosen.
-        widths: of each module, as `superpos.circuits.widths` gives them.
+        widths: of each module, as `superpos.circuits.stacked` gives them.
         origin: what the modules were.
     """
 
@@ -70,8 +41,8 @@ class Compressed(nn.Module):
         super().__init__()
         self.network, self.origin, self._report = network, origin, report
         self.register_buffer("widths", widths)
-        self._most = int(self._inside.max()), int(self._outside.max())  # looked at in every run
-        self._plain = origin.threshold is None and bool((widths == network.d).all())  # nothing to pad
+        # Nothing to pad, nothing to cut off: known once, since looking takes a good part of a run.
+        self._plain = origin.threshold is None and bool((widths == network.d).all())
 
     @property
     def T(self) -> int:
@@ -96,12 +67,12 @@ class Compressed(nn.Module):
     @property
     def width_in(self) -> int:
         """Width of the widest module's input."""
-        return self._most[0]
+        return int(self._inside.max())
 
     @property
     def width_out(self) -> int:
         """Width of the widest module's output."""
-        return self._most[1]
+        return int(self._outside.max())
 
     @property
     def like(self) -> Tensor:
@@ -131,7 +102,7 @@ class Compressed(nn.Module):
         run = self.network.run(active, x)
         estimates = run.estimates[..., self.skip :]
         outputs = estimates[-1] if self._plain else self._out(estimates[-1], active)
-        return CompressedRun(estimates, run.on, run.live, outputs)
+        return CompressedRun(estimates, run.on, run.live, outputs=outputs)
 
     def encode(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z width"]) -> Float[Tensor, "B D0"]:
         """The large network's input: linear in the modules' inputs and in which of them are active."""
@@ -177,10 +148,28 @@ class Compressed(nn.Module):
         """Whether the last layer has a ReLU."""
         return bool(getattr(self.layers[-1], "relu", True))
 
-    def circuits(self) -> MLPCircuits:
-        """The circuits as MLPs, read out of the large network's weights."""
-        found = owners.circuits_in(self.network)
+    def circuits(self, chosen: Sequence[int] | None = None) -> MLPCircuits:
+        """The circuits as MLPs, all or some, read out of the large network's weights."""
+        t = torch.arange(self.T) if chosen is None else torch.tensor(chosen)
+        found = owners.circuits_in(self.network, t.to(self.like.device))
         return circuits.unconditional(found) if self.origin.threshold is not None else found
+
+    def small(self) -> MLPCircuits:
+        """The modules as circuits: what went in, or, once the network has been to a file, what is in its weights."""
+        known = self.circuits() if self.origin.circuits is None else self.origin.circuits
+        return known.to(self.like)
+
+    def samples(
+        self, active: Int64[Tensor, "B z"] | None, inputs: Float[Tensor, "B z width"] | None, *, seed: int
+    ) -> tuple[Int64[Tensor, "B z"], Float[Tensor, "B z width"]]:
+        """The samples given; without any, 1,000 random sets on standard normal inputs, cut off at the reach."""
+        if active is not None and inputs is not None:
+            return active, inputs
+        if active is not None or inputs is not None:
+            raise ValueError("active and inputs belong together: give both, or neither for standard normal inputs")
+        active, x = standard(self.T, SAMPLES, self.z, self.width_in, seed=seed, like=self.like)
+        reach = getattr(self.network, "reach", None)
+        return active, x if reach is None else x.clamp(-reach, reach)
 
     def extract(self, t: int) -> nn.Sequential:
         """Module t, read out of the large network's weights: the same function as what went in, to rounding.
@@ -193,7 +182,7 @@ class Compressed(nn.Module):
             raise TypeError(f"t is {t!r} ({type(t).__name__}); it must be an int")
         if not 0 <= t < self.T:
             raise IndexError(f"t is {t}; modules are numbered 0 … T − 1 = {self.T - 1}")
-        own, widths = self.circuits()[t], self.widths[t].tolist()
+        own, widths = self.circuits([t]), self.widths[t].tolist()
         if self.origin.kind == "residual":
             own = ResidualCircuits.from_mlp(own, int(self._inside.max()))
         return circuits.to_module(own, 0, widths)
@@ -201,10 +190,10 @@ class Compressed(nn.Module):
     def owner(self, l: int, i: int, j: int) -> tuple[int, ...]:
         """The modules to which entry (i, j) of the weights of layer l belongs, l counted as in `dense()`.
 
-        None where the weight is a gate, sorts, or is 0 for good; one where superposition is exact; several where
-        circuits share a weight.
+        Nobody, (), where the weight is a gate, sorts, or is 0 for good; one module where superposition is exact;
+        several where circuits share a weight.
         """
-        size = self._check_layer(l)
+        size = owners.sizes(self.network, l)
         for name, value, most in (("i", i, size[0]), ("j", j, size[1])):
             if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < most:
                 raise IndexError(f"{name} is {value!r}; layer {l} has {size[0]} × {size[1]} weights")
@@ -212,13 +201,13 @@ class Compressed(nn.Module):
 
     def owners(self, l: int) -> Int64[Tensor, "out in"]:
         """The owner of every weight of layer l: −1 for nobody, −2 for several modules (`owner` names them)."""
-        out, inside = (torch.arange(size, device=self.like.device) for size in self._check_layer(l))
+        out, inside = (torch.arange(size, device=self.like.device) for size in owners.sizes(self.network, l))
         return owners.owner(self.network, l, out[:, None], inside[None, :])
 
     def neurons(self, l: int) -> Int64[Tensor, "T k"]:
         """The neurons that can hold each module's state after l layers of `dense()`; 0: in the encoded input."""
         if l:
-            self._check_layer(l - 1)
+            owners.sizes(self.network, l - 1)
         return owners.neurons(self.network, l)
 
     def certify(
@@ -258,17 +247,13 @@ class Compressed(nn.Module):
         seed: int = 0,
         overwrite: bool = False,
     ) -> None:
-        """Write a test bed for methods that take networks apart: weights, activations, and who owns what.
-
-        See `superpos.compression.truth.ground_truth`, which says what is in each file.
-        """
+        """Write a test bed for methods that take networks apart; `superpos.compression.truth` says what is in it."""
         from superpos.compression.truth import ground_truth
 
         ground_truth(self, path, active, inputs, seed=seed, overwrite=overwrite)
 
     def extra_repr(self) -> str:
-        r = self._report
-        return f"{r.T} modules, z={r.z}, {r.method}, width {self.D}"
+        return f"{self.T} modules, z={self.z}, {self._report.method}, width {self.D}"
 
     @property
     def skip(self) -> int:
@@ -302,19 +287,6 @@ class Compressed(nn.Module):
 
     def _out(self, states: Float[Tensor, "B z d"], active: Int64[Tensor, "B z"]) -> Float[Tensor, "B z out"]:
         return _first(states[..., : self.width_out], self._outside[active])
-
-    def _check_layer(self, l: int) -> tuple[int, int]:
-        """Refuse a layer that is not there; how many neurons it has, and how many it reads."""
-        layers = self.layers
-        if isinstance(l, bool) or not isinstance(l, int) or not 0 <= l < len(layers):
-            raise IndexError(f"l is {l!r}; layers are numbered 0 … {len(layers) - 1}, as in dense()")
-        out, first = layers[l].width, layers[0]
-        if l:
-            return out, layers[l - 1].width
-        if isinstance(first, LaneLayer):  # fewer lanes before they are sorted
-            S, _, n, c = first.shape
-            return out, S * first.lanes * n * c
-        return out, out
 
 
 def _first(values: Float[Tensor, "B z k"], widths: Int64[Tensor, "B z"]) -> Float[Tensor, "B z k"]:

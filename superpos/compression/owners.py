@@ -14,7 +14,7 @@ from superpos.circuits import MLPCircuits
 from superpos.dedicated import DedicatedNetwork, OwnMLPLayer
 from superpos.exact import ExactNetwork
 from superpos.exact.layers import Cell, LaneLayer
-from superpos.network import Network
+from superpos.network import Layer, Network
 
 NOBODY, SEVERAL = -1, -2
 
@@ -28,7 +28,8 @@ def owner(network: Network, l: int, i: Int64[Tensor, "..."], j: Int64[Tensor, ".
 @singledispatch
 def sharers(network: Network, l: int, i: int, j: int) -> tuple[int, ...]:
     """All circuits to which entry (i, j) of W of layer l belongs."""
-    t = int(owner(network, l, torch.tensor(i), torch.tensor(j)))
+    device = next(network.parameters()).device
+    t = int(owner(network, l, torch.tensor(i, device=device), torch.tensor(j, device=device)))
     return () if t == NOBODY else (t,)
 
 
@@ -39,13 +40,31 @@ def neurons(network: Network, l: int) -> Int64[Tensor, "T k"]:
 
 
 @singledispatch
-def circuits_in(network: Network) -> MLPCircuits:
-    """The circuits, read out of the large network's weights.
+def circuits_in(network: Network, t: Int64[Tensor, " chosen"]) -> MLPCircuits:
+    """The circuits with these numbers, read out of the large network's weights.
 
     Raises:
         ValueError: if a circuit has no weight of its own, so that it cannot be read.
     """
     raise NotImplementedError(type(network).__name__)
+
+
+def sizes(network: Network, l: int) -> tuple[int, int]:
+    """How many neurons layer l has, and how many it reads.
+
+    Raises:
+        IndexError: for a layer that is not there.
+    """
+    layers = [layer for layer in network.layers if isinstance(layer, Layer)]
+    if isinstance(l, bool) or not isinstance(l, int) or not 0 <= l < len(layers):
+        raise IndexError(f"l is {l!r}; layers are numbered 0 … {len(layers) - 1}, as in dense()")
+    out, first = layers[l].width, layers[0]
+    if l:
+        return out, layers[l - 1].width
+    if isinstance(first, LaneLayer):  # fewer lanes before they are sorted
+        S, _, n, c = first.shape
+        return out, S * first.lanes * n * c
+    return out, out
 
 
 # Exact: neuron ((s z + r) n + i)(d + 2) + c is number c on slot i of lane r in column s.
@@ -78,12 +97,9 @@ def _(network: ExactNetwork, l: int) -> Tensor:
 
 
 @circuits_in.register
-def _(network: ExactNetwork) -> MLPCircuits:
-    i, j = network.here[0], network.there[0]
-    w, b = (
-        torch.stack([x[0, i, j] for x in rows])
-        for rows in zip(*((c.cells, c.biases) for c in network.cells), strict=True)
-    )
+def _(network: ExactNetwork, t: Tensor) -> MLPCircuits:
+    i, j = network.here[0, t], network.there[0, t]
+    w, b = (torch.stack([getattr(c, name)[0, i, j] for c in network.cells]) for name in ("cells", "biases"))
     return MLPCircuits(w.detach(), b.detach(), last_relu=network.cells[-1].relu)
 
 
@@ -102,9 +118,9 @@ def _(network: DedicatedNetwork, l: int) -> Tensor:
 
 
 @circuits_in.register
-def _(network: DedicatedNetwork) -> MLPCircuits:
+def _(network: DedicatedNetwork, t: Tensor) -> MLPCircuits:
     layers = [layer for layer in network.layers if isinstance(layer, OwnMLPLayer)]
-    w, b = torch.stack([layer.w for layer in layers]), torch.stack([layer.b for layer in layers])
+    w, b = (torch.stack([getattr(layer, name)[t] for layer in layers]) for name in "wb")
     return MLPCircuits(w.detach(), b.detach(), last_relu=layers[-1].relu)
 
 
@@ -137,22 +153,22 @@ def _(network: BlockNetwork, l: int) -> Tensor:
 
 
 @circuits_in.register
-def _(network: BlockNetwork) -> MLPCircuits:
+def _(network: BlockNetwork, t: Tensor) -> MLPCircuits:
     """A link that only one circuit has carries 1/S of its weight, whatever the others are."""
-    n, d, S, T = network.n, network.d, network.slots.shape[2], network.T
+    n, d, S = network.n, network.d, network.slots.shape[2]
     layers = [layer for layer in network.layers if isinstance(layer, BlockLayer)]
-    weights, biases = [network.first], [layer.b.view(d, n)[:, 0].expand(T, d) for layer in layers]
+    weights, biases = [network.first[t]], [layer.b.view(d, n)[:, 0].expand(len(t), d) for layer in layers]
     for l, layer in enumerate(layers[1:], start=1):
         assert layer.W is not None
         count, _ = _links(network, l)
-        pairs = (network.slots[l][:, :, None] * n + network.slots[l - 1][:, None, :]).flatten(1)
+        pairs = (network.slots[l, t, :, None] * n + network.slots[l - 1, t, None, :]).flatten(1)
         alone = count[pairs] == 1
         if not alone.any(dim=1).all():
-            t = int((~alone.any(dim=1)).nonzero()[0])
-            raise ValueError(f"circuit {t} shares all its weights in layer {l} with others, and cannot be read out")
+            lost = int(t[~alone.any(dim=1)][0])
+            raise ValueError(f"circuit {lost} shares all its weights in layer {l} with others, and cannot be read out")
         link = pairs.gather(1, alone.int().argmax(dim=1, keepdim=True))[:, 0]
         weights.append(S * layer.W.view(d, n, d, n)[:, link // n, :, link % n])
-    unit = network.unit
+    unit = network.unit[:, t]
     w, b = torch.stack(weights), torch.stack(biases) * unit
     w = w * unit[..., None]
     w[1:] /= unit[:-1, :, None, :]

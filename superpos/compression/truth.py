@@ -1,6 +1,7 @@
 """A test bed for methods that take networks apart, whose answer is known. Chapter 13."""
 
 import json
+import math
 import shutil
 from os import PathLike
 from pathlib import Path
@@ -11,13 +12,11 @@ from jaxtyping import Float, Int64
 from safetensors.torch import save_file
 from torch import Tensor
 
-from superpos import circuits
-from superpos.compression.choice import normal
+from superpos.compression import owners
 from superpos.compression.network import Compressed
 from superpos.compression.writing import check_free, written
 from superpos.sampling import generator
 
-SAMPLES = 1000
 FILES = {
     "network.safetensors": "W.l (out, in) and b.l (out) of every layer l = 0, 1, …: A ← ReLU(A Wᵀ + b); the ReLU of "
     "the last layer is left out where `last_relu` is false",
@@ -27,7 +26,8 @@ FILES = {
     "holds that answer",
     "owners.safetensors": "weights.l (out, in) the circuit to which each weight of layer l belongs, −1 nobody (gates, "
     "sorting, zeros), −2 several; neurons.l (T, k) the neurons of A.l that can hold the state of each circuit",
-    "circuits.safetensors": "weights (L, T, d, d) and biases (L, T, d) of the circuits: a ← ReLU(w a + b)",
+    "circuits.safetensors": "weights (L, T, d, d) and biases (L, T, d) of the circuits, without on-indicator: "
+    "a ← ReLU(w a + b)",
     "control.safetensors": "the same as network.safetensors with the entries of every W and b shuffled, and A.l what "
     "the shuffled layers make of the same A.0: no circuits are to be found in it",
 }
@@ -57,15 +57,11 @@ def ground_truth(
     """
     path = Path(path)
     check_free(path, overwrite=overwrite)
-    if (active is None) != (inputs is None):
-        raise ValueError("active and inputs belong together: give both, or neither for standard normal inputs")
-    if active is None or inputs is None:
-        active = circuits.random_active(network.T, SAMPLES, network.z, seed=seed).to(network.like.device)
-        inputs = normal(SAMPLES, network.z, network.width_in, seed=seed).to(network.like)
+    active, inputs = network.samples(active, inputs, seed=seed)
     A = network.encode(active, inputs).detach()
     _check_room(network, path, len(active))
     matrices = [(W.detach(), b.detach()) for W, b in network.dense()]
-    small = network.origin.circuits or network.circuits()
+    small = network.small()
     states = _states(matrices, A, network.relu)
     samples = {
         "active": active,
@@ -89,9 +85,8 @@ def ground_truth(
         folder.mkdir()
         for name, tensors in contents.items():
             save_file({key: tensor.detach().contiguous().cpu() for key, tensor in tensors.items()}, folder / name)
-        (folder / "README.json").write_text(
-            json.dumps(_about(network, active, seed), indent=1, ensure_ascii=False) + "\n"
-        )
+        about = json.dumps(_about(network, active, seed), indent=1, ensure_ascii=False)
+        (folder / "README.json").write_text(about + "\n")
 
 
 def _about(network: Compressed, active: Int64[Tensor, "B z"], seed: int) -> dict[str, Any]:
@@ -103,6 +98,7 @@ def _about(network: Compressed, active: Int64[Tensor, "B z"], seed: int) -> dict
         "circuits": network.T,
         "names": network.origin.names,
         "kind": network.origin.kind,
+        "threshold": network.origin.threshold,
         "layers": len(network.network.layers),
         "circuit_layers": network.L,
         "width": network.D,
@@ -141,11 +137,10 @@ def _shuffled(matrices: list[tuple[Tensor, Tensor]], seed: int) -> list[tuple[Te
 def _check_room(network: Compressed, path: Path, samples: int) -> None:
     """Refuse to start what the disk cannot hold."""
     widths = [layer.width for layer in network.layers]
-    pairs = sum(out * inside for out, inside in zip(widths, [widths[0], *widths[:-1]], strict=True))
+    pairs = sum(math.prod(owners.sizes(network.network, l)) for l in range(len(widths)))
     size = network.like.element_size()
     needed = pairs * (2 * size + 4) + 2 * samples * sum(widths) * size
     free = shutil.disk_usage(path.parent).free
     if needed > free:
-        raise OSError(
-            f"path is {path}; about {needed / 1e6:,.0f} MB are needed there, and {free / 1e6:,.0f} MB are free"
-        )
+        sizes = f"about {needed / 1e6:,.0f} MB are needed there, and {free / 1e6:,.0f} MB are free"
+        raise OSError(f"path is {path}; {sizes}")

@@ -22,7 +22,12 @@ def written(path: Path, *, overwrite: bool) -> Iterator[Path]:
         yield space / path.name
         if path.is_dir():  # a folder is not replaced by a rename
             os.replace(path, space / "old")
-        os.replace(space / path.name, path)
+        try:
+            os.replace(space / path.name, path)
+        except OSError:
+            if (space / "old").exists():
+                os.replace(space / "old", path)
+            raise
     finally:
         shutil.rmtree(space, ignore_errors=True)
 
