@@ -192,6 +192,17 @@ def test_the_redundant_construction_takes_modules_without_bias() -> None:
     torch.testing.assert_close(network.circuits().weights, family.weights, atol=1e-5, rtol=1e-5)
 
 
+def test_beyond_its_own_width_a_module_puts_out_zeros() -> None:
+    # The balanced network itself holds noise there.
+    narrow = nn.Sequential(*trained(1)[0][:4], drawn(nn.Linear(8, 3), torch.Generator().manual_seed(0)))  # type: ignore[index]
+    network = compress([*trained(63), narrow], method="balanced", tolerance=0.5)
+    active, x = torch.tensor([[63], [0]]), torch.ones(2, 1, 8)
+    for outputs in (network.run(active, x).outputs, network.read(network(network.encode(active, x)), active)):
+        assert outputs.shape == (2, 1, 8)
+        assert not outputs[0, 0, 3:].any()
+        assert outputs[1, 0, :4].all()
+
+
 def test_an_interval_bounds_every_activation() -> None:
     c = MLPS[:50]
     for reach in (0.5, 3.0):
@@ -298,6 +309,7 @@ def test_an_owner_is_whoever_changes_the_weight(method: str, z: int) -> None:
     t = 7
     other = MLPCircuits(c.weights.clone(), c.biases.clone(), last_relu=False)
     other.weights[:, t] += 1.0
+    other.biases[:, t] += 1.0
     if method == "balanced":
         changed = recipe("balanced", other, network.origin.threshold).build(network.D, 0).dense()
     else:
@@ -422,6 +434,8 @@ def test_ground_truth(method: str, tmp_path: Path) -> None:
     for l in range(about["layers"]):
         W, V = bed["network"][f"W.{l}"], bed["control"][f"W.{l}"]
         assert torch.equal(W.flatten().sort().values, V.flatten().sort().values)
+        moved = (W != V).float().mean() / (1 - (W == 0).float().mean().square())  # of what can move
+        assert l == 0 or moved > 0.5
         assert bed["owners"][f"weights.{l}"].shape == W.shape
     with pytest.raises(FileExistsError):
         network.ground_truth(tmp_path / "bed")

@@ -154,7 +154,7 @@ def _(network: BlockNetwork, l: int) -> Tensor:
 
 @circuits_in.register
 def _(network: BlockNetwork, t: Tensor) -> MLPCircuits:
-    """A link that only one circuit has carries 1/S of its weight, whatever the others are."""
+    """A link that only one circuit has carries 1/S of its weight. Biases are common here: every unit is 1."""
     n, d, S = network.n, network.d, network.slots.shape[2]
     layers = [layer for layer in network.layers if isinstance(layer, BlockLayer)]
     weights, biases = [network.first[t]], [layer.b.view(d, n)[:, 0].expand(len(t), d) for layer in layers]
@@ -168,10 +168,7 @@ def _(network: BlockNetwork, t: Tensor) -> MLPCircuits:
             raise ValueError(f"circuit {lost} shares all its weights in layer {l} with others, and cannot be read out")
         link = pairs.gather(1, alone.int().argmax(dim=1, keepdim=True))[:, 0]
         weights.append(S * layer.W.view(d, n, d, n)[:, link // n, :, link % n])
-    unit = network.unit[:, t]
-    w, b = torch.stack(weights), torch.stack(biases) * unit
-    w = w * unit[..., None]
-    w[1:] /= unit[:-1, :, None, :]
+    w, b = torch.stack(weights), torch.stack(biases)
     return MLPCircuits(w.detach(), b.detach(), last_relu=layers[-1].relu)
 
 
