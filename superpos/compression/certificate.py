@@ -242,7 +242,7 @@ def _proved(network: Compressed, active: int) -> tuple[str, float]:
         missing = theory.missing(plan.T, plan.n_g, plan.S, active)
     else:
         missing = theory.missing_estimate(plan.n_g, plan.S, plan.z, active)
-    return f"every set of at most {plan.S} is computed exactly; of larger ones all that is not flagged", missing
+    return f"every set of at most {plan.S} is computed exactly, of larger ones every answer not flagged", missing
 
 
 def _layer(error: Float[Tensor, "B z"], size: Float[Tensor, "B z"], live: Bool[Tensor, "B z"]) -> LayerErrors:

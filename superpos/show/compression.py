@@ -1,7 +1,9 @@
 """Pictures of a compressed network: who owns which weight, and its certificate."""
 
+import torch
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from superpos.compression import Certificate, Compressed
 from superpos.show.data import Drawn, note_matrix
@@ -35,13 +37,14 @@ def owners(network: Compressed, l: int, *, height: float = 5.2) -> Figure:
 
 def certificate(certificate: Certificate, *, height: float = 3.4) -> Figure:
     """Left, the error after each layer, found and expected; right, of each module, the worst first."""
-    layers = range(1, len(certificate.measured) + 1)
-    left = [both("found", layers, [layer.relative for layer in certificate.measured])]
+    layers = torch.arange(1, len(certificate.measured) + 1)
+    found = [layer.relative for layer in certificate.measured]
+    left = [both("found", layers, found)]
     if certificate.expected is not None:
         left.append(line("expected", layers, certificate.expected))
     errors = sorted((m.relative for m in certificate.modules if m.relative > 0), reverse=True)
-    right = [line("", range(1, len(errors) + 1), errors)]
-    return pair(
+    right = [line("", torch.arange(1, len(errors) + 1), errors)]
+    figure = pair(
         left,
         right,
         ("layer", "modules, the worst first"),
@@ -50,3 +53,8 @@ def certificate(certificate: Certificate, *, height: float = 3.4) -> Figure:
         log="y",
         height=height,
     )
+    shown = [y for y in (*found, *(certificate.expected or ())) if y > 0]
+    if shown:  # a decade at least: rounding that differs by a few percent is no story
+        figure.axes[0].set_ylim(min(shown) / 4, max(shown) * 4)
+    figure.axes[1].xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    return figure
