@@ -22,7 +22,7 @@ def owners(network: Compressed, l: int, *, height: float = 5.2) -> Figure:
     several = own == -2
     shown = shown.where(~several, len(OWNERS))
     colours = ListedColormap(["white", *OWNERS, BLACK])
-    ax.imshow(shown + 1, cmap=colours, vmin=0, vmax=len(OWNERS) + 1, interpolation="nearest")
+    ax.imshow((shown + 1).numpy(), cmap=colours, vmin=0, vmax=len(OWNERS) + 1, interpolation="nearest")
     note_matrix(ax, own, "module that owns the weight (−1: nobody, −2: several)")
     for t in range(network.T if network.T <= _NAMED else 0):
         rows, columns = (own == t).nonzero(as_tuple=True)
