@@ -14,7 +14,7 @@ from tqdm import tqdm
 from superpos.compression import Certificate, Compressed, compress, load
 from superpos.compression.choice import METHODS
 from superpos.compression.reading import read_modules
-from superpos.compression.writing import check_free
+from superpos.writing import check_free
 
 OK, FAILS, REFUSED = 0, 1, 2
 _EXIT = "exit codes: 0 all is well; 1 the certificate does not hold; 2 refused, nothing was written"

@@ -5,7 +5,8 @@ import math
 
 import pytest
 
-from superpos.show.claims import MIME, Claim, ClaimFailed, check, number
+from superpos.show.claims import MIME, Claim, ClaimFailed, check
+from superpos.words import number
 
 
 def claim(**changes: object) -> Claim:

@@ -1,10 +1,9 @@
 """The directive `claims-table`: every claim that the chapters of this very build recorded while they were executed."""
 
 import json
-import runpy
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from docutils import nodes
 from pages import executed
@@ -14,11 +13,8 @@ from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
-if TYPE_CHECKING:
-    from superpos.show.claims import MIME, Claim, number
-else:  # the one file: importing the package would bring torch into the builder's process
-    _CLAIMS = runpy.run_path(str(Path(__file__).resolve().parents[2] / "superpos/show/claims.py"))
-    MIME, Claim, number = (_CLAIMS[name] for name in ("MIME", "Claim", "number"))
+from superpos.show.claims import MIME, Claim
+from superpos.words import number
 
 COLUMNS = ("Claim", "Predicted", "Measured", "Allowed", "Source", "Where")
 WIDTHS = (38, 11, 15, 14, 15, 7)

@@ -8,9 +8,8 @@ import base64
 import html
 import json
 import posixpath
-import runpy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from docutils import nodes
 from pages import executed
@@ -18,11 +17,7 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.writers.html5 import HTML5Translator
 
-ROOT = Path(__file__).resolve().parents[2]
-if TYPE_CHECKING:
-    from superpos.show.explore import MIME
-else:  # the one file: importing the package would bring torch into the builder's process
-    MIME = runpy.run_path(str(ROOT / "superpos/show/explore.py"))["MIME"]
+from superpos.show.explore import MIME
 
 FOLDER = "explore"  # in the site's folder of images
 

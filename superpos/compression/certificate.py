@@ -14,11 +14,10 @@ from superpos import circuits, theory
 from superpos.circuits import MLPCircuits, ResidualCircuits
 from superpos.compression.network import Compressed
 from superpos.compression.unproved import UNPROVED, recipe
-from superpos.compression.writing import written
 from superpos.errors.measured import parts
 from superpos.exact import ExactNetwork
-from superpos.show.claims import number
-from superpos.show.rows import Rows
+from superpos.words import Rows, number
+from superpos.writing import written
 
 WORST = 5  # modules named
 _MADE_OF = "the modules it was made of"

@@ -12,8 +12,7 @@ from superpos import circuits, exact
 from superpos.circuits import MLPCircuits
 from superpos.compression.unproved import UNPROVED, Recipe, recipe, threshold
 from superpos.sampling import generator
-from superpos.show.claims import number
-from superpos.show.rows import Rows
+from superpos.words import Rows, number
 
 METHODS = ("exact", "dedicated", *UNPROVED)
 _WIDEST = 16384  # of an unproved network that is tried: each of its layers takes a gigabyte

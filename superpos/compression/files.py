@@ -16,11 +16,11 @@ from superpos.blocks import BlockLayer, BlockNetwork
 from superpos.compression.choice import Report
 from superpos.compression.network import Compressed
 from superpos.compression.records import Origin
-from superpos.compression.writing import written
 from superpos.dedicated import DedicatedNetwork, OwnMLPLayer
 from superpos.exact import ExactNetwork, Plan
 from superpos.exact.layers import Cell, LaneLayer, sorting
 from superpos.network import Layer, Network
+from superpos.writing import written
 
 FORMAT, VERSION = "superpos.compressed", 1
 _UNREADABLE = (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, AssertionError, IndexError)

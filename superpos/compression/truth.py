@@ -14,8 +14,8 @@ from torch import Tensor
 
 from superpos.compression import owners
 from superpos.compression.network import Compressed
-from superpos.compression.writing import check_free, written
 from superpos.sampling import generator
+from superpos.writing import check_free, written
 
 FILES = {
     "network.safetensors": "W.l (out, in) and b.l (out) of every layer l = 0, 1, …: A ← ReLU(A Wᵀ + b); the ReLU of "

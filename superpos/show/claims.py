@@ -10,12 +10,13 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from superpos.words import number
+
 MIME = "application/vnd.superpos.claim+json"
 RELATIONS = ("≈", "≤", "≥")
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _KEY = re.compile(r"[A-Za-z][\w:-]*")
 _MATHS = re.compile(r"\$([^$]+)\$")
-_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class ClaimFailed(AssertionError):
@@ -155,21 +156,6 @@ def check(
             f"{measured!r}, standard error {standard_error!r}, tolerance {tolerance!r}, source {source})"
         )
     return claim
-
-
-def number(value: float, digits: int = 3) -> str:
-    """A figure for reading: 0.0318, 1,024, 2.1·10⁻⁵."""
-    if not math.isfinite(value):
-        return str(value)
-    if value == round(value) and abs(value) < 1e6:
-        return f"{value:,.0f}"
-    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
-    power = int(exponent)
-    if -5 < power < digits:
-        return f"{value:.{digits - 1 - power}f}"
-    if 0 < power < 6:
-        return f"{value:,.0f}"
-    return f"{mantissa}·10{str(power).translate(_SUPERSCRIPT)}"
 
 
 def _typeset(statement: str) -> str:

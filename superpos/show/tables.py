@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 from IPython.display import Markdown, display
 
-from superpos.show.claims import number
+from superpos.words import number
 
 _RECORD = "application/papermill.record/"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str | float]]) -> Markdown:
-    """A table; numbers are written as `claims.number` writes them."""
+    """A table; numbers are written as `words.number` writes them."""
     lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
     lines += ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows]
     return Markdown("\n".join(lines))

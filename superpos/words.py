@@ -1,0 +1,41 @@
+"""Figures and rows as text: in words for a terminal, as a table in a notebook."""
+
+import html
+import math
+from abc import ABC, abstractmethod
+
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A figure for reading: 0.0318, 1,024, 2.1·10⁻⁵."""
+    if not math.isfinite(value):
+        return str(value)
+    if value == round(value) and abs(value) < 1e6:
+        return f"{value:,.0f}"
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    power = int(exponent)
+    if -5 < power < digits:
+        return f"{value:.{digits - 1 - power}f}"
+    if 0 < power < 6:
+        return f"{value:,.0f}"
+    return f"{mantissa}·10{str(power).translate(_SUPERSCRIPT)}"
+
+
+class Rows(ABC):
+    """Something with `rows`."""
+
+    @abstractmethod
+    def rows(self) -> list[tuple[str, str]]:
+        """Name and text of each row."""
+
+    def __str__(self) -> str:
+        width = max(len(name) for name, _ in self.rows())
+        return "\n".join(f"{name:<{width}}  {text}" for name, text in self.rows())
+
+    def _repr_html_(self) -> str:
+        cells = "".join(
+            f'<tr><th scope="row">{html.escape(name)}</th><td>{html.escape(text)}</td></tr>'
+            for name, text in self.rows()
+        )
+        return f'<table class="rows"><tbody>{cells}</tbody></table>'
