@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 from torch.nn.functional import embedding_bag, linear
 
@@ -11,7 +11,7 @@ from superpos import codes
 from superpos.checks import check_count, check_seed
 from superpos.circuits import MLPCircuits
 from superpos.codes import Code
-from superpos.network import Layer, Network
+from superpos.network import NOBODY, SEVERAL, Layer, Network
 from superpos.sampling import generator
 
 _NUMBERS = 1 << 20  # of the weights made at once: few enough to stay near the processor until they are in order
@@ -111,6 +111,62 @@ class BlockNetwork(Network):
 
     def blocks(self, neurons: Float[Tensor, "B D"]) -> Float[Tensor, "B d n"]:
         return neurons.unflatten(1, (self.d, self.n))
+
+    def owner(self, l: int, i: Tensor, j: Tensor, own: Bool[Tensor, "L1 T d"]) -> Tensor:
+        """Neuron b n + r is slot r of block b: two slots are linked by the circuits that have both."""
+        found = torch.full_like(i + j, NOBODY)
+        if l == 0:  # the identity: the first layer of the circuits is in the encoding
+            return found
+        n = self.n
+        for to in range(self.d):
+            for source in range(self.d):
+                here = (i // n == to) & (j // n == source)
+                if not here.any():
+                    continue
+                count, one = self._links(l, (own[l + 1, :, to] & own[l, :, source]).nonzero()[:, 0])
+                pair = i % n * n + j % n
+                found = torch.where(here, torch.where(count[pair] > 1, SEVERAL, one[pair]), found)
+        return found
+
+    def sharers(self, l: int, i: int, j: int, own: Bool[Tensor, "L1 T d"]) -> tuple[int, ...]:
+        if l == 0:
+            return ()
+        n = self.n
+        both = (self.slots[l] == i % n).any(dim=1) & (self.slots[l - 1] == j % n).any(dim=1)
+        return tuple((both & own[l + 1, :, i // n] & own[l, :, j // n]).nonzero()[:, 0].tolist())
+
+    def holders(self, l: int) -> tuple[int, Int64[Tensor, "T d k"]]:
+        """The encoded input holds what the first layer of the circuits makes of it, before the ReLU."""
+        step = max(l, 1)
+        block = torch.arange(self.d, device=self.slots.device)[:, None]
+        return step, block * self.n + self.slots[step - 1][:, None, :]
+
+    def small(self, t: Int64[Tensor, " chosen"]) -> MLPCircuits:
+        """A link that only one circuit has carries 1/S of its weight. Biases are those that all have in common."""
+        n, d, S = self.n, self.d, self.slots.shape[2]
+        layers = [layer for layer in self.layers if isinstance(layer, BlockLayer)]
+        weights, biases = [self.first[t]], [layer.b.view(d, n)[:, 0].expand(len(t), d) for layer in layers]
+        everyone = torch.arange(self.T, device=t.device)
+        for l, layer in enumerate(layers[1:], start=1):
+            assert layer.W is not None
+            count, _ = self._links(l, everyone)
+            pairs = (self.slots[l, t, :, None] * n + self.slots[l - 1, t, None, :]).flatten(1)
+            alone = count[pairs] == 1
+            if not alone.any(dim=1).all():
+                lost = int(t[~alone.any(dim=1)][0])
+                raise ValueError(f"circuit {lost} shares all its weights in layer {l} with others, and cannot be read")
+            link = pairs.gather(1, alone.int().argmax(dim=1, keepdim=True))[:, 0]
+            weights.append(S * layer.W.view(d, n, d, n)[:, link // n, :, link % n])
+        w, b = torch.stack(weights), torch.stack(biases)
+        return MLPCircuits(w.detach(), b.detach(), last_relu=layers[-1].relu)
+
+    def _links(self, l: int, t: Int64[Tensor, " some"]) -> tuple[Int64[Tensor, " pairs"], Int64[Tensor, " pairs"]]:
+        """For two slots, to n + source, how many of these circuits link them, and one of those, or NOBODY."""
+        pairs = (self.slots[l, t, :, None] * self.n + self.slots[l - 1, t, None, :]).flatten(1)
+        count = torch.bincount(pairs.flatten(), minlength=self.n**2)
+        one = torch.full_like(count, NOBODY)
+        one[pairs.flatten()] = t.repeat_interleave(pairs.shape[1])
+        return count, one
 
     def _places(self, active: Int64[Tensor, "B z"], layer: int) -> Int64[Tensor, "B d zS"]:
         """The slots of the active circuits, for every block."""

@@ -1,11 +1,11 @@
 """No superposition: each circuit has its own neurons. The yardstick of every construction. Chapter 1."""
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from superpos.circuits import MLPCircuits, ResidualCircuits
-from superpos.network import Layer, Network
+from superpos.network import NOBODY, Layer, Network, Promise
 
 
 class OwnMLPLayer(Layer):
@@ -70,6 +70,25 @@ class DedicatedNetwork(Network):
 
     def read_all(self, A: Float[Tensor, "B D"], layer: int) -> Float[Tensor, "B T d"]:
         return A.unflatten(1, (self.T, self.d))
+
+    def promise(self, active: int) -> Promise:
+        return Promise("every set of circuits is computed exactly")
+
+    def owner(self, l: int, i: Tensor, j: Tensor, own: Bool[Tensor, "L1 T d"]) -> Tensor:
+        """Circuit t has the neurons t d … t d + d − 1."""
+        t, d = i // self.d, self.d
+        return torch.where((t == j // d) & own[l + 1, t, i % d] & own[l, t, j % d], t, NOBODY)
+
+    def holders(self, l: int) -> tuple[int, Int64[Tensor, "T d 1"]]:
+        device = next(self.parameters()).device
+        return l, torch.arange(self.T * self.d, device=device).view(self.T, self.d, 1)
+
+    def small(self, t: Int64[Tensor, " chosen"]) -> MLPCircuits:
+        layers = [layer for layer in self.layers if isinstance(layer, OwnMLPLayer)]
+        if len(layers) < len(self.layers):
+            return super().small(t)
+        w, b = (torch.stack([getattr(layer, name)[t] for layer in layers]) for name in "wb")
+        return MLPCircuits(w.detach(), b.detach(), last_relu=layers[-1].relu)
 
     def blocks(self, neurons: Float[Tensor, "B M"]) -> Float[Tensor, "B blocks T"]:
         return neurons.unflatten(1, (self.T, -1)).mT

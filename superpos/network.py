@@ -9,6 +9,9 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from superpos.checks import check_batch
+from superpos.circuits import MLPCircuits
+
+NOBODY, SEVERAL = -1, -2  # owners of a weight that no circuit has, or more than one
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,12 +30,23 @@ class Run:
 
 
 class Layer(nn.Module, ABC):
-    """One layer of a large network in two steps: the neurons it computes, and the activations it leaves."""
+    """One layer of a large network in two steps: the neurons it computes, and the activations it leaves.
+
+    Attributes:
+        computes: whether it is a layer of the circuits, or one that only prepares for these.
+    """
+
+    computes: bool = True
 
     @property
     @abstractmethod
     def width(self) -> int:
         """Width of the activations it leaves."""
+
+    @property
+    def fan_in(self) -> int:
+        """Width of the activations it reads."""
+        return self.width
 
     @abstractmethod
     def neurons(self, A: Float[Tensor, "B D"]) -> Float[Tensor, "B M"]:
@@ -76,15 +90,35 @@ class ResidualLayer(Layer):
         return self.W_in, self.b, self.W_out_T.mT
 
 
+@dataclass(frozen=True)
+class Promise:
+    """What is proved of a network, for a number of active circuits.
+
+    Attributes:
+        words: in words; empty if nothing is proved.
+        missing: the fraction of active circuits that have no live copy, and say so.
+    """
+
+    words: str = ""
+    missing: float = 0.0
+
+
 class Network(nn.Module, ABC):
     """A large network that carries T circuits of width d in superposition.
 
     `encode` puts inputs in, `layers` are applied in turn, `read` takes estimates out; `run` does all three.
+
+    Attributes:
+        T, d: number of circuits, and their width.
+        layers: applied in turn.
+        bound, reach: the largest |activation|, and the largest |input|, for which it is made; None without a limit.
     """
 
     T: int
     d: int
     layers: nn.ModuleList
+    bound: float | None = None
+    reach: float | None = None
 
     @property
     def D(self) -> int:
@@ -94,7 +128,7 @@ class Network(nn.Module, ABC):
     @property
     def L(self) -> int:
         """Number of circuit layers."""
-        return len(self.layers)
+        return sum(layer.computes for layer in self._layers())
 
     @abstractmethod
     def encode(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]) -> Float[Tensor, "B D"]:
@@ -109,9 +143,17 @@ class Network(nn.Module, ABC):
         """Estimates of all T circuits' states, by one matrix product."""
 
     def forward(self, A: Float[Tensor, "B D"]) -> Float[Tensor, "B D1"]:
-        for layer in self._layers():
-            A = layer(A)
+        for _, after in self.trace(A):
+            A = after
         return A
+
+    def trace(self, A: Float[Tensor, "B D"]) -> Iterator[tuple[Float[Tensor, "B M"], Float[Tensor, "B D1"]]]:
+        """The neurons of each circuit layer, and the activations it leaves, of an encoded input."""
+        for layer in self._layers():
+            neurons = layer.neurons(A)
+            A = layer.write(A, neurons)
+            if layer.computes:
+                yield neurons, A
 
     def dense(self) -> list[tuple[Tensor, ...]]:
         """The layers as plain matrices.
@@ -137,16 +179,56 @@ class Network(nn.Module, ABC):
     def states(
         self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]
     ) -> Iterator[tuple[Float[Tensor, "B M"], Float[Tensor, "B D"]]]:
-        """The neurons of each circuit layer, and the activations it leaves."""
-        A = self.encode(active, inputs)
-        for layer in self._layers():
-            neurons = layer.neurons(A)
-            A = layer.write(A, neurons)
-            yield neurons, A
+        """The neurons of each circuit layer, and the activations it leaves: what the layers do, all of them."""
+        return self.trace(self.encode(active, inputs))
 
     def blocks(self, neurons: Float[Tensor, "B M"]) -> Float[Tensor, "B blocks size"]:
         """The neurons by what they stand for in a small circuit, where the construction knows it; else one block."""
         return neurons[:, None, :]
+
+    def live(self, A: Float[Tensor, "B D"], active: Int64[Tensor, "B z"], layer: int) -> Bool[Tensor, "B z"]:
+        """Whether what a circuit layer leaves holds an answer of each circuit in `active`."""
+        return torch.ones_like(active, dtype=torch.bool)
+
+    def promise(self, active: int) -> Promise:
+        """What is proved of sets of so many active circuits."""
+        return Promise()
+
+    def owner(
+        self, l: int, i: Int64[Tensor, "*at"], j: Int64[Tensor, "*at"], own: Bool[Tensor, "L1 T d"]
+    ) -> Int64[Tensor, "*at"]:
+        """The circuit to which entry (i, j) of the weights of layer l of `dense()` belongs.
+
+        Args:
+            l, i, j: i and j of one shape, or such that broadcast.
+            own: which coordinates of each circuit are in use after each of its layers, the others being padding.
+
+        Returns:
+            Indices of circuits; NOBODY where no circuit has the weight, SEVERAL where more than one has (`sharers`).
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say whose its weights are")
+
+    def sharers(self, l: int, i: int, j: int, own: Bool[Tensor, "L1 T d"]) -> tuple[int, ...]:
+        """All circuits to which that entry belongs."""
+        at = torch.tensor([i, j], device=own.device)
+        t = int(self.owner(l, at[0], at[1], own))
+        return () if t == NOBODY else (t,)
+
+    def holders(self, l: int) -> tuple[int, Int64[Tensor, "T d k"]]:
+        """After how many circuit layers the state stands there, and the neurons that may hold each coordinate of it.
+
+        Args:
+            l: after so many layers of `dense()`; 0 for the encoded input.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say which of its neurons hold a circuit")
+
+    def small(self, t: Int64[Tensor, " chosen"]) -> MLPCircuits:
+        """The circuits with these numbers, read back out of the large network's weights.
+
+        Raises:
+            ValueError: if a circuit has no weight of its own, so that it cannot be read.
+        """
+        raise NotImplementedError(f"the circuits of {type(self).__name__} cannot be read out of its weights")
 
     def check(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]) -> None:
         """Refuse a batch that this network cannot run."""

@@ -345,6 +345,40 @@ def test_only_its_neurons_hold_a_circuit(z: int) -> None:
             assert l == len(network.layers) or not gates[:, : network.network.d].any()
 
 
+@pytest.mark.parametrize(("method", "z"), [("exact", 1), ("exact", 2), ("dedicated", 1)])
+@pytest.mark.parametrize("kind", ["mlp", "residual"])
+def test_padding_has_no_owner(method: str, z: int, kind: str) -> None:
+    if kind == "mlp":  # (a b + b) + (b c + c) numbers each
+        widths = [(2 + t % 3, 3 + t % 3, 1 + t % 3) for t in range(40)]
+        modules = chains(40)
+    else:  # the halves of x, then these of x and all neurons, then x: each hears all that is there, and has a bias
+        shapes = [(2 + t % 2, 3, 1 + t % 3) for t in range(40)]
+        widths, modules = [(d, 2 * d + m, 2 * d + k, d) for d, m, k in shapes], blocks(40)
+    network = compress(modules, z=z, method=method)
+    bias = method == "exact"  # whose gates carry the biases, in one matrix with the weights
+    numbers = sum((a + bias) * b for width in widths for a, b in zip(width[:-1], width[1:], strict=True))
+    copies, layers = z * z, len(network.dense())  # z columns of z lanes
+    assert sum((network.owners(l) >= 0).sum().item() for l in range(layers)) == copies * numbers
+    held = [(network.neurons(l) >= 0).sum(dim=1).tolist() for l in (0, layers)]
+    lanes = z if method == "exact" else 1  # before they are sorted
+    assert held == [[lanes * width[0] for width in widths], [copies * width[-1] for width in widths]]
+
+
+def test_padding_has_no_owner_where_weights_are_shared() -> None:
+    widths = [(3, 6, 2) if t % 2 else (8, 8, 8) for t in range(64)]
+    g = torch.Generator().manual_seed(0)
+    modules = [drawn(nn.Sequential(nn.Linear(a, b), nn.ReLU(), nn.Linear(b, c)), g) for a, b, c in widths]
+    network = compress(modules, method="balanced", tolerance=0.9)
+    n, owned = network.D // 10, network.owners(1)  # 8 coordinates, after two of the on-indicator
+    draw = torch.randint(network.D, (2000, 2), generator=g).tolist()
+    for i, j in draw:
+        sharers, found = network.owner(1, i, j), int(owned[i, j])
+        assert sharers == ((found,) if found >= 0 else ()) or (found == -2 and len(sharers) > 1)
+        to, source = i // n - 2, j // n - 2  # −2, −1: the on-indicator, which stops before the last layer
+        assert all(0 <= to < widths[t][2] and source < widths[t][1] for t in sharers)
+    assert {len(network.owner(1, i, j)) for i, j in draw} > {0, 1, 2}
+
+
 def test_gradients_where_asked() -> None:
     network = compress(trained(64), tolerance=0.5, method="balanced")
     active, x = samples(network, 10, 1)

@@ -13,6 +13,7 @@ from superpos import circuits, codes, errors, exact, theory
 from superpos.circuits import MLPCircuits
 from superpos.codes.fields import Ring
 from superpos.exact import ExactNetwork
+from superpos.exact.layers import Cell, OneHot, Split
 from superpos.network import Run
 
 
@@ -130,19 +131,30 @@ def test_run_says_what_the_matrices_do(z: int, extra: int) -> None:
     active, x = circuits.random_active(40, 200, z + extra, seed=1), points(200, z + extra)
     run, A = network.run(active, x), matrices(network, active, x)
     everyone = torch.arange(40).expand(200, -1)
-    for l, (neurons, put) in enumerate(network.states(active, x), start=1):
+    for l, (neurons, gated) in enumerate(network.states(active, x), start=1):
+        torch.testing.assert_close(gated, A[l - 1], atol=1e-5, rtol=1e-5)
         torch.testing.assert_close(network.read(A[l - 1], active, l), run.estimates[l], atol=1e-5, rtol=1e-5)
         assert torch.equal(network.live(A[l - 1], active, l), alive(run))
         torch.testing.assert_close(network.read_all(A[l - 1], l), network.read(A[l - 1], everyone, l))
         if z > 1:  # with z = 1 a crowded lane is not silenced, only not read
-            torch.testing.assert_close(A[l - 1], put, atol=1e-5, rtol=1e-5)
             assert run.on[l - 1].item() == pytest.approx((A[l - 1] > 0).float().mean().item(), abs=1e-4)
-        assert torch.equal(neurons, put)
+        assert torch.equal(neurons, gated)
     assert (run.estimates[1:, ~alive(run)] == 0).all()
-    traced = list(network.trace(network.encode(active, x)))
-    for gated, plain in zip(traced, A, strict=True):
-        torch.testing.assert_close(gated, plain, atol=1e-5, rtol=1e-5)
-    assert torch.equal(network(network.encode(active, x)), traced[-1])
+    torch.testing.assert_close(network(network.encode(active, x)), A[-1], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("z", [2, 3])
+def test_what_is_measured_is_the_layers(z: int) -> None:
+    # The shortcut does not look at gates and sorting; the states do.
+    c = circuits.rotations(30, 3, seed=0)
+    network, active, x = exact.embed(c, z=z), circuits.random_active(30, 200, z, seed=1), points(200, z)
+    shortcut = network.run(active, x).estimates
+    assert errors.measure(network, c, active, x).relative.max() < 1e-9
+    for layer in network.layers:
+        if isinstance(layer, Split | OneHot | Cell):
+            layer.C = 0.0
+    assert torch.equal(network.run(active, x).estimates, shortcut)
+    assert errors.measure(network, c, active, x).active.worst.max() > 1
 
 
 def test_an_inactive_circuit_reads_zero() -> None:
@@ -151,6 +163,8 @@ def test_an_inactive_circuit_reads_zero() -> None:
     found = errors.measure(network, c, active, points(300, 2))
     assert found.active.worst.max() < 1e-5
     assert found.inactive.worst.max() == 0
+    network.cells[0].C = 0.0  # a slot without a circuit answers, and in the next layer so does another circuit
+    assert errors.measure(network, c, active, points(300, 2)).active.worst.max() > 0.01
 
 
 def test_a_weight_belongs_to_one_circuit() -> None:
@@ -244,7 +258,7 @@ def test_200_layers_do_not_grow() -> None:
     error = [
         (network.read(A, active, l) - truth).square().sum(dim=-1).max().item()
         for (l, truth), A in zip(
-            enumerate(c.run(active, x)[1:], 1), network.trace(network.encode(active, x)), strict=True
+            enumerate(c.run(active, x)[1:], 1), (A for _, A in network.states(active, x)), strict=True
         )
     ]
     # Rounding of the two computations drifts apart like a random walk or, at worst, in proportion to the layers.
@@ -382,7 +396,7 @@ def test_inputs_up_to_the_bound_and_its_slack() -> None:
     turned = MLPCircuits(-torch.eye(2).expand(2, 4, 2, 2).clone(), torch.zeros(2, 4, 2))
     network, active = exact.embed(turned, z=2, bound=1.0), torch.tensor([[0, 3]])
     x = torch.tensor([[[-1.009, 0.5], [-0.3, -1.0]]])
-    A = next(network.trace(network.encode(active, x)))
+    _, A = next(network.states(active, x))
     torch.testing.assert_close(network.read(A, active, 1), turned.run(active, x)[1])
 
 

@@ -3,8 +3,7 @@
 from superpos.compression.certificate import Certificate
 from superpos.compression.choice import Option, Report
 from superpos.compression.compress import compress
-from superpos.compression.files import load
-from superpos.compression.network import Compressed
+from superpos.compression.compressed import Compressed, load
 from superpos.compression.records import CompressedRun
 
 __all__ = ["Certificate", "Compressed", "CompressedRun", "Option", "Report", "compress", "load"]

@@ -10,12 +10,11 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from superpos import circuits, theory
+from superpos import circuits
 from superpos.circuits import MLPCircuits, ResidualCircuits
-from superpos.compression.network import Compressed
+from superpos.compression.large import Large
 from superpos.compression.unproved import UNPROVED, recipe
 from superpos.errors.measured import parts
-from superpos.exact import ExactNetwork
 from superpos.words import Rows, number
 from superpos.writing import written
 
@@ -156,7 +155,7 @@ class Certificate(Rows):
 
 
 def certify(
-    network: Compressed, active: Int64[Tensor, "B z"] | None, inputs: Float[Tensor, "B z width"] | None, modules: object
+    network: Large, active: Int64[Tensor, "B z"] | None, inputs: Float[Tensor, "B z width"] | None, modules: object
 ) -> Certificate:
     """See `Compressed.certify`."""
     source = "standard normal inputs" if active is None else "your own"
@@ -165,7 +164,7 @@ def certify(
     against, small = _truth(network, modules)
     live, errors, truth = _measure(network, small, active, inputs)
     report, core = network.report(), network.network
-    proved, missing = _proved(network, active.shape[1])
+    promise = core.promise(active.shape[1])
     expected = None
     if report.method in UNPROVED:
         made = recipe(report.method, small, network.origin.threshold)
@@ -178,11 +177,11 @@ def certify(
         z=network.z,
         tolerance=report.tolerance,
         dtype=str(network.like.dtype).removeprefix("torch."),
-        proved=proved,
-        reach=getattr(core, "reach", None),
-        bound=getattr(core, "bound", None),
+        proved=promise.words,
+        reach=core.reach,
+        bound=core.bound,
         active=active.shape[1],
-        missing=missing,
+        missing=promise.missing,
         expected=expected,
         samples=len(active),
         source=source,
@@ -194,7 +193,7 @@ def certify(
     )
 
 
-def _truth(network: Compressed, modules: object) -> tuple[str, MLPCircuits]:
+def _truth(network: Large, modules: object) -> tuple[str, MLPCircuits]:
     """What the network is held against, in words and as circuits."""
     if modules is None:
         return "those in its own weights" if network.origin.circuits is None else _MADE_OF, network.small()
@@ -213,7 +212,7 @@ def _truth(network: Compressed, modules: object) -> tuple[str, MLPCircuits]:
 
 
 def _measure(
-    network: Compressed, small: MLPCircuits, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z width"]
+    network: Large, small: MLPCircuits, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z width"]
 ) -> tuple[Bool[Tensor, "B z"], list[Float[Tensor, "B z"]], list[Float[Tensor, "B z"]]]:
     """Which answers are live; |x̂ − x|² and |x|² after every layer. By the large network's layers, gates and all."""
     live, errors, sizes = [], [[] for _ in range(network.L)], [[] for _ in range(network.L)]
@@ -227,21 +226,6 @@ def _measure(
         assert A is not None
         live.append(network.live(A, t))
     return torch.cat(live), [torch.cat(e).detach() for e in errors], [torch.cat(a).detach() for a in sizes]
-
-
-def _proved(network: Compressed, active: int) -> tuple[str, float]:
-    """What is proved, in words, and the fraction of active circuits without a live copy."""
-    core = network.network
-    if network.report().method == "dedicated":
-        return "every set of modules is computed exactly", 0.0
-    if not isinstance(core, ExactNetwork):
-        return "", 0.0
-    plan = core.plan
-    if active <= plan.z:
-        missing = theory.missing(plan.T, plan.n_g, plan.S, active)
-    else:
-        missing = theory.missing_estimate(plan.n_g, plan.S, plan.z, active)
-    return f"every set of at most {plan.S} is computed exactly, of larger ones every answer not flagged", missing
 
 
 def _layer(error: Float[Tensor, "B z"], size: Float[Tensor, "B z"], live: Bool[Tensor, "B z"]) -> LayerErrors:
@@ -267,7 +251,7 @@ def _wrong(
 
 
 def _modules(
-    network: Compressed,
+    network: Large,
     error: Float[Tensor, "B z"],
     size: Float[Tensor, "B z"],
     live: Bool[Tensor, "B z"],

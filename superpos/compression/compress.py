@@ -10,7 +10,7 @@ from superpos import circuits, dedicated, exact
 from superpos.checks import check_count, check_number, check_positive, check_seed
 from superpos.circuits import MLPCircuits, ResidualCircuits
 from superpos.compression.choice import METHODS, choose
-from superpos.compression.network import Compressed
+from superpos.compression.compressed import Compressed
 from superpos.compression.records import Origin
 
 REACH = 32.0  # inputs may be so large, where no bound is given: far beyond standardised data, near enough to round well

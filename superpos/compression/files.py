@@ -14,7 +14,7 @@ from torch import Tensor
 
 from superpos.blocks import BlockLayer, BlockNetwork
 from superpos.compression.choice import Report
-from superpos.compression.network import Compressed
+from superpos.compression.large import Large
 from superpos.compression.records import Origin
 from superpos.dedicated import DedicatedNetwork, OwnMLPLayer
 from superpos.exact import ExactNetwork, Plan
@@ -26,9 +26,10 @@ FORMAT, VERSION = "superpos.compressed", 1
 _UNREADABLE = (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, AssertionError, IndexError)
 
 Tensors = dict[str, Tensor]
+Parts = tuple[Network, Tensor, Origin, Report]  # what a `Large` is made of
 
 
-def save(network: Compressed, path: str | PathLike[str], *, overwrite: bool = False) -> None:
+def save(network: Large, path: str | PathLike[str], *, overwrite: bool = False) -> None:
     """Write a network to one file, whole or not at all: its tensors by the names of `state_dict`, and what it is.
 
     Raises:
@@ -47,8 +48,8 @@ def save(network: Compressed, path: str | PathLike[str], *, overwrite: bool = Fa
         save_file(tensors, spare, metadata=metadata)
 
 
-def load(path: str | PathLike[str], *, device: str | torch.device = "cpu") -> Compressed:
-    """Read a network that `save` wrote: bit for bit the same.
+def read(path: str | PathLike[str], *, device: str | torch.device = "cpu") -> Parts:
+    """The parts of a network that `save` wrote: bit for bit the same.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -81,14 +82,14 @@ class Foreign(Exception):
     """A file that is sound but not for us; the message says why."""
 
 
-def _rebuild(about: dict[str, Any], tensors: Tensors) -> Compressed:
+def _rebuild(about: dict[str, Any], tensors: Tensors) -> Parts:
     kind = about["network"]["construction"]
     own = {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
     core = _BUILDERS[kind](about["network"], own)
     core.load_state_dict(own)  # strict: every number is there, none is left over
     names = None if about["names"] is None else tuple(about["names"])
     origin = Origin(about["kind"], names, about["threshold"], None)
-    return Compressed(core, tensors["widths"], origin, Report.from_dict(about["report"]))
+    return core, tensors["widths"], origin, Report.from_dict(about["report"])
 
 
 def _describe(network: Network) -> dict[str, Any]:

@@ -12,8 +12,7 @@ from jaxtyping import Float, Int64
 from safetensors.torch import save_file
 from torch import Tensor
 
-from superpos.compression import owners
-from superpos.compression.network import Compressed
+from superpos.compression.large import Large
 from superpos.sampling import generator
 from superpos.writing import check_free, written
 
@@ -34,7 +33,7 @@ FILES = {
 
 
 def ground_truth(
-    network: Compressed,
+    network: Large,
     path: str | PathLike[str],
     active: Int64[Tensor, "B z"] | None,
     inputs: Float[Tensor, "B z width"] | None,
@@ -89,7 +88,7 @@ def ground_truth(
         (folder / "README.json").write_text(about + "\n")
 
 
-def _about(network: Compressed, active: Int64[Tensor, "B z"], seed: int) -> dict[str, Any]:
+def _about(network: Large, active: Int64[Tensor, "B z"], seed: int) -> dict[str, Any]:
     report = network.report()
     return {
         "format": "superpos.ground_truth",
@@ -134,10 +133,10 @@ def _shuffled(matrices: list[tuple[Tensor, Tensor]], seed: int) -> list[tuple[Te
     return [(mixed(W), mixed(b)) for W, b in matrices]
 
 
-def _check_room(network: Compressed, path: Path, samples: int) -> None:
+def _check_room(network: Large, path: Path, samples: int) -> None:
     """Refuse to start what the disk cannot hold."""
     widths = [layer.width for layer in network.layers]
-    pairs = sum(math.prod(owners.sizes(network.network, l)) for l in range(len(widths)))
+    pairs = sum(math.prod(network.size(l)) for l in range(len(widths)))
     size = network.like.element_size()
     needed = pairs * (2 * size + 4) + 2 * samples * sum(widths) * size
     free = shutil.disk_usage(path.parent).free

@@ -22,6 +22,8 @@ class LaneLayer(Layer):
         lanes: lanes of a column before the layer.
     """
 
+    computes = False
+
     def __init__(self, shape: tuple[int, int, int, int], lanes: int) -> None:
         super().__init__()
         self.shape, self.lanes, self.relu = shape, lanes, True
@@ -30,6 +32,11 @@ class LaneLayer(Layer):
     @property
     def width(self) -> int:
         return self.b.numel()
+
+    @property
+    def fan_in(self) -> int:
+        S, _, n, c = self.shape
+        return S * self.lanes * n * c
 
     @abstractmethod
     def linear(self, A: Float[Tensor, "B S lanes n c"]) -> Float[Tensor, "B S R n c"]:
@@ -46,7 +53,7 @@ class LaneLayer(Layer):
     def dense(self) -> tuple[Tensor, Tensor]:
         """W, b: the columns of W are what the layer makes of each input neuron."""
         S, _, n, c = self.shape
-        unit = torch.eye(S * self.lanes * n * c, dtype=self.b.dtype, device=self.b.device)
+        unit = torch.eye(self.fan_in, dtype=self.b.dtype, device=self.b.device)
         return self.linear(unit.view(-1, S, self.lanes, n, c)).flatten(1).mT.contiguous(), self.b.flatten()
 
 
@@ -136,6 +143,8 @@ class Cell(LaneLayer):
         C: or None, as long as no bound on the activations is known.
         shift: what the states of the input were raised by to be positive.
     """
+
+    computes = True
 
     def __init__(
         self,

@@ -7,9 +7,10 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
+from superpos.circuits import MLPCircuits
 from superpos.exact.layers import Cell, LaneLayer
 from superpos.exact.plan import Plan
-from superpos.network import Network, Run
+from superpos.network import NOBODY, Network, Promise, Run
 
 SLACK = 1.01  # the gates hold for activations up to the bound and a little more, so that rounding cannot cross it
 
@@ -44,10 +45,6 @@ class ExactNetwork(Network):
         pair, t = here * plan.n_g + there, torch.arange(plan.T, device=here.device).expand_as(here)
         self.register_buffer("circuit", torch.full((plan.S, plan.n_g**2), -1, device=here.device).scatter_(1, pair, t))
         self.layers = nn.ModuleList(layers)
-
-    @property
-    def L(self) -> int:
-        return len(self.cells)
 
     @property
     def cells(self) -> list[Cell]:
@@ -106,6 +103,40 @@ class ExactNetwork(Network):
         alone = (lanes[..., self.d].sum(dim=2) == 1)[:, None]
         return state, on & (lanes[sample, column, other][..., -1] == 1) & alone
 
+    def promise(self, active: int) -> Promise:
+        return self.plan.promise(active)
+
+    def owner(self, l: int, i: Tensor, j: Tensor, own: Bool[Tensor, "L1 T d"]) -> Tensor:
+        """Neuron ((s z + r) n + k)(d+2) + c is number c on slot k of lane r in column s."""
+        cell = self.layers[l]
+        if not isinstance(cell, Cell):  # sorting
+            return torch.full_like(i + j, NOBODY)
+        n, d, step = self.plan.n_g, self.d, l - (len(self.layers) - self.L)
+        lane_to, to, c = i // (n * (d + 2)), i // (d + 2) % n, i % (d + 2)
+        lane, source, number = j // (n * (d + 2)), j // (d + 2) % n, j % (d + 2)
+        pair = to * n + source if cell.back else source * n + to
+        t = self.circuit[lane // self.plan.z, pair]
+        # Number d, the gate of the sender, carries the bias; what is beyond it is gates and silence.
+        mine = own[step + 1, t, c.clamp_max(d - 1)] & (own[step, t, number.clamp_max(d - 1)] | (number == d))
+        return torch.where((lane == lane_to) & (c < d) & (number <= d) & (t >= 0) & mine, t, NOBODY)
+
+    def holders(self, l: int) -> tuple[int, Int64[Tensor, "T d k"]]:
+        step = max(l - (len(self.layers) - self.L), 0)
+        slot, first = (self.there if step % 2 else self.here), self.layers[0]
+        assert isinstance(first, LaneLayer)
+        S, _, n, c = first.shape
+        width = self._layers()[l - 1].width if l else first.fan_in
+        lane = torch.arange(width // (n * c), device=slot.device).view(S, -1, 1)
+        place = (lane * n + slot[:, None, :]) * c  # column, lane, circuit
+        number = torch.arange(self.d, device=slot.device)[:, None, None, None]
+        return step, (place + number).permute(3, 0, 1, 2).flatten(2)
+
+    def small(self, t: Int64[Tensor, " chosen"]) -> MLPCircuits:
+        """As they are in the first column; the certificate looks at all of them."""
+        i, j = self.here[0, t], self.there[0, t]
+        w, b = (torch.stack([getattr(cell, name)[0, i, j] for cell in self.cells]) for name in ("cells", "biases"))
+        return MLPCircuits(w.detach(), b.detach(), last_relu=self.cells[-1].relu)
+
     def read_all(self, A: Float[Tensor, "B D"], layer: int) -> Float[Tensor, "B T d"]:
         """The same for all T circuits: a lane that holds one circuit names it by its two gates; all others read 0."""
         S, n, c = self.plan.S, self.plan.n_g, self.d + 2
@@ -125,36 +156,35 @@ class ExactNetwork(Network):
         return (out / times.clamp_min_(1)[:, None]).view(len(A), self.T, self.d)
 
     def forward(self, A: Float[Tensor, "B D"]) -> Float[Tensor, "B D1"]:
-        for after in self.trace(A):
+        """All layers on an encoded input.
+
+        Raises:
+            ValueError: if no bound is known, or an activation of a lane with one circuit is beyond it.
+        """
+        for cell, (_, after) in zip(self.cells, self.trace(A), strict=True):
+            if cell.relu:
+                lanes = after.view(len(after), *cell.shape)
+                alone = lanes[..., -2].sum(dim=-1) == 1
+                check_bound("an activation", lanes[..., :-2].amax(dim=(3, 4))[alone], self.bound)
             A = after
         return A
 
-    def trace(self, A: Float[Tensor, "B D"]) -> Iterator[Float[Tensor, "B D1"]]:
-        """What each layer of the circuits leaves of an encoded input, with sorting and gates.
-
-        Raises:
-            ValueError: if no bound is known, or an activation is beyond it.
-        """
+    def trace(self, A: Float[Tensor, "B D"]) -> Iterator[tuple[Float[Tensor, "B M"], Float[Tensor, "B D1"]]]:
+        """As of any network, with sorting and gates. Activations may be beyond the bound: what is measured shows it."""
         self._need_bound("forward")
-        for layer in self._layers():
-            A = layer(A)
-            if isinstance(layer, Cell):
-                if layer.relu:
-                    lanes = A.view(len(A), *layer.shape)
-                    alone = lanes[..., -2].sum(dim=-1) == 1
-                    check_bound("an activation", lanes[..., :-2].amax(dim=(3, 4))[alone], self.bound)
-                yield A
+        yield from super().trace(A)
 
     def dense(self) -> list[tuple[Tensor, ...]]:
         self._need_bound("dense")
         return super().dense()
 
     def run(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]) -> Run:
-        """Run the active circuits, touching nothing but their own weights in a lane where they are live.
+        """A shortcut: the states of the active circuits, from their own weights alone, in a lane where they are live.
 
-        The estimates are those of `encode`, the layers and `read`, at the cost of the circuits alone. More circuits
-        than the network was made for are allowed: `live` says which have a copy, and the others read 0. `on` counts
-        the neurons of lanes that hold one circuit; with z = 1 a crowded lane has others on.
+        The estimates are those of `encode`, the layers and `read`, at the cost of the circuits alone: gates and sorting
+        are taken to do what the theorem says of them, and are not run. So nothing is measured by it; `states` runs the
+        layers. More circuits than the network was made for are allowed: `live` says which have a copy, and the others
+        read 0. `on` counts the neurons of lanes that hold one circuit; with z = 1 a crowded lane has others on.
 
         Raises:
             TypeError, ValueError: for a batch that does not fit, or activations beyond the bound.
@@ -168,23 +198,6 @@ class ExactNetwork(Network):
             neurons = (state > 0).sum(dim=-1) + 2  # of one copy, with its gates
             on.append((neurons * copies.sum(dim=2)).sum(dim=1).to(inputs.dtype).mean() / self.plan.D)
         return Run(torch.stack(estimates), torch.stack(on), live)
-
-    def states(
-        self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]
-    ) -> Iterator[tuple[Float[Tensor, "B M"], Float[Tensor, "B D"]]]:
-        """What the layers of the circuits leave, put together from the live copies."""
-        S, z, n = self.plan.S, self.plan.z, self.plan.n_g
-        held = torch.stack([self._holds(active, lane) for lane in range(z)], dim=-1)
-        sample, circuit, column, lane = held.nonzero(as_tuple=True)
-        t = active[sample, circuit]
-        i, j = self.here[column, t], self.there[column, t]
-        for l, state in enumerate(self._live_states(active, inputs, held.sum(dim=-1)), start=1):
-            A = inputs.new_zeros(len(inputs), S, z, n, self.d + 2)
-            own, other = (i, j) if l % 2 == 0 else (j, i)
-            A[sample, column, lane, own, : self.d] = state[sample, circuit]
-            A[sample, column, lane, own, self.d] = 1
-            A[sample, column, lane, other, self.d + 1] = 1
-            yield A.flatten(1), A.flatten(1)
 
     def _live_states(
         self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"], copies: Int64[Tensor, "B z S"]

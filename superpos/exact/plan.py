@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from superpos import codes
 from superpos.checks import check_count, check_number
-from superpos.theory import missing
+from superpos.network import Promise
+from superpos.theory import missing, missing_estimate
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,17 @@ class Plan:
     def D(self) -> int:
         """Width of the widest layer, all gates counted: S q n_g (d + 2)."""
         return self.S * self.q * self.n_g * (self.d + 2)
+
+    def promise(self, active: int) -> Promise:
+        """What is proved of sets of so many active circuits, and the fraction of these without a live copy.
+
+        With more of them than z that fraction is an estimate, which takes slots to be drawn at random.
+        """
+        few = f"every set of at most {self.S} is computed exactly"
+        more = "" if self.z == self.S and active <= self.z else ", of larger ones every answer that is not flagged"
+        if active <= self.z:
+            return Promise(few + more, missing(self.T, self.n_g, self.S, active))
+        return Promise(few + more, missing_estimate(self.n_g, self.S, self.z, active))
 
 
 def plan(T: int | None, d: int, *, z: int = 1, D: int | None = None, tolerance: float = 0.0) -> Plan:

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from superpos import balanced, circuits, codes, dedicated, exact, redundant, residual, theory
+from superpos import balanced, circuits, codes, dedicated, errors, exact, redundant, residual, theory
 from superpos.checks import check_count, check_number, check_seed
 from superpos.circuits import Circuits, MLPCircuits
 from superpos.network import Network
@@ -130,13 +130,11 @@ def measured(setting: Capacity, T: int, seed: int, *, batch: int = 512) -> tuple
     small, large = _build(setting, T, seed)
     active = circuits.random_active(T, batch, setting.z, seed=seed)
     x = _inputs(setting, batch, seed)
-    # Layer by layer: `run` of the exact construction goes to the live copies directly.
+    # By the layers: `run` of the exact construction is a shortcut.
     answer = large.read(large(large.encode(active, x)), active, setting.L)
     truth, estimate = (_state(setting, states) for states in (small.run(active, x)[-1], answer))
-    error, signal = (a.double().square().sum(dim=(1, 2)) for a in (estimate - truth, truth))
-    ratio = error.mean() / signal.mean()
-    spread = (error - ratio * signal).std() if batch > 1 else torch.zeros(())
-    return ratio.item(), (spread / signal.mean() / batch**0.5).item()
+    found = errors.relative(estimate, truth)
+    return found.error.item(), found.standard_error.item()
 
 
 def kaleidoscopes(T: int, L: int, *, seed: int) -> MLPCircuits:

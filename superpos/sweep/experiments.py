@@ -204,7 +204,7 @@ def accuracy(
         "alone": right[0],
         "superposed": right[1],
         "dedicated": fit * right[0] + (1 - fit) * 0.5,
-        "error": ((estimate - truth).square().sum() / truth.square().sum()).item(),
+        "error": errors.relative(estimate, truth).error.item(),
     }
 
 
@@ -214,7 +214,7 @@ def _relative(D: int, T: int, threshold: float, seed: int, S: int, d: int) -> fl
     active = circuits.random_active(T, 1024, 1, seed=seed)
     x = circuits.sphere(1024, 1, d, seed=seed)
     truth, estimate = small.run(active, x)[1], large.run(active, x).estimates[1]
-    return ((estimate - truth).square().sum() / truth.square().sum()).item()
+    return errors.relative(estimate, truth).error.item()
 
 
 def _crossing(points: list[tuple[float, float]]) -> float:

@@ -1,8 +1,6 @@
-"""Many small networks as one: what `superpos.compress` returns. Chapter 13."""
+"""Many small networks as one large network: put in, run, read out. Chapter 13."""
 
 from collections.abc import Iterator, Sequence
-from os import PathLike
-from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -10,24 +8,16 @@ from torch import Tensor, nn
 
 from superpos import circuits
 from superpos.checks import check_active, check_tensor
-from superpos.circuits import MLPCircuits, ResidualCircuits
-from superpos.compression import owners
+from superpos.circuits import MLPCircuits
 from superpos.compression.choice import Report, standard
 from superpos.compression.records import CompressedRun, Origin
-from superpos.exact import ExactNetwork
-from superpos.network import Layer, Network
-
-if TYPE_CHECKING:
-    from superpos.compression.certificate import Certificate
+from superpos.network import NOBODY, Layer, Network
 
 SAMPLES = 1000  # where there are none of the caller's own
 
 
-class Compressed(nn.Module):
-    """T small networks in one large network.
-
-    `run` takes what the modules take and returns what they return. The large network itself is an ordinary chain of
-    layers on an input of its own: `read(network(network.encode(active, inputs)), active)` gives the same outputs.
+class Large(nn.Module):
+    """A large network that T small ones went into.
 
     Attributes:
         network: the large network, of the construction that was chosen.
@@ -118,20 +108,13 @@ class Compressed(nn.Module):
 
     def live(self, A: Float[Tensor, "B D"], active: Int64[Tensor, "B z"]) -> Bool[Tensor, "B z"]:
         """Whether what `forward` returns holds an answer of each module in `active`."""
-        if isinstance(self.network, ExactNetwork):
-            return self.network.live(A, active, self.L)
-        return torch.ones_like(active, dtype=torch.bool)
+        return self.network.live(A, active, self.L)
 
     def states(
         self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z width"]
     ) -> Iterator[tuple[Float[Tensor, "B D"], Float[Tensor, "B z d"]]]:
         """What each circuit layer leaves in the large network, by its own layers and gates, and what is read of it."""
-        x = self._put(active, inputs)
-        if isinstance(self.network, ExactNetwork):
-            left = self.network.trace(self.network.encode(active, x))
-        else:
-            left = (A for _, A in self.network.states(active, x))
-        for l, A in enumerate(left, start=1):
+        for l, (_, A) in enumerate(self.network.states(active, self._put(active, inputs)), start=1):
             yield A, self.network.read(A, active, l)[..., self.skip :]
 
     def dense(self) -> list[tuple[Tensor, ...]]:
@@ -148,10 +131,29 @@ class Compressed(nn.Module):
         """Whether the last layer has a ReLU."""
         return bool(getattr(self.layers[-1], "relu", True))
 
+    @property
+    def own(self) -> Bool[Tensor, "L1 T d"]:
+        """Which coordinates of each circuit in the large network are in use after each of its layers.
+
+        The others are padding: modules may be narrower than the widest.
+        """
+        skip, widths = self.skip, self.widths.T[..., None]
+        number = torch.arange(self.network.d, device=widths.device) - skip
+        if self.origin.kind == "residual":  # `as_mlp`: x, then (ReLU(x), ReLU(−x), h) after every block, and x again
+            inside, neurons, d = widths[0], widths[1:], int(self._inside.max())
+            x, halves = number < inside, (number % d < inside) & (number < 2 * d)
+            held = torch.cat([x[None], halves | ((number >= 2 * d) & (number - 2 * d < neurons)), x[None]])
+        else:
+            held = number < widths
+        indicator = number < 0  # which goes through every layer that has a ReLU
+        held = held & ~indicator
+        held[: None if self.relu else -1] |= indicator
+        return held
+
     def circuits(self, chosen: Sequence[int] | None = None) -> MLPCircuits:
         """The circuits as MLPs, all or some, read out of the large network's weights."""
         t = torch.arange(self.T) if chosen is None else torch.tensor(chosen)
-        found = owners.circuits_in(self.network, t.to(self.like.device))
+        found = self.network.small(t.to(self.like.device))
         return circuits.unconditional(found) if self.origin.threshold is not None else found
 
     def small(self) -> MLPCircuits:
@@ -168,89 +170,47 @@ class Compressed(nn.Module):
         if active is not None or inputs is not None:
             raise ValueError("active and inputs belong together: give both, or neither for standard normal inputs")
         active, x = standard(self.T, SAMPLES, self.z, self.width_in, seed=seed, like=self.like)
-        reach = getattr(self.network, "reach", None)
+        reach = self.network.reach
         return active, x if reach is None else x.clamp(-reach, reach)
 
-    def extract(self, t: int) -> nn.Sequential:
-        """Module t, read out of the large network's weights: the same function as what went in, to rounding.
+    def size(self, l: int) -> tuple[int, int]:
+        """How many neurons layer l of `dense()` has, and how many it reads.
 
         Raises:
-            TypeError, IndexError: if t is no index of a module.
-            ValueError: if the module shares all its weights with others.
+            IndexError: for a layer that is not there.
         """
-        if isinstance(t, bool) or not isinstance(t, int):
-            raise TypeError(f"t is {t!r} ({type(t).__name__}); it must be an int")
-        if not 0 <= t < self.T:
-            raise IndexError(f"t is {t}; modules are numbered 0 … T − 1 = {self.T - 1}")
-        own, widths = self.circuits([t]), self.widths[t].tolist()
-        if self.origin.kind == "residual":
-            own = ResidualCircuits.from_mlp(own, int(self._inside.max()))
-        return circuits.to_module(own, 0, widths)
+        layers = self.layers
+        if isinstance(l, bool) or not isinstance(l, int) or not 0 <= l < len(layers):
+            raise IndexError(f"l is {l!r}; layers are numbered 0 … {len(layers) - 1}, as in dense()")
+        return layers[l].width, layers[l].fan_in
 
     def owner(self, l: int, i: int, j: int) -> tuple[int, ...]:
         """The modules to which entry (i, j) of the weights of layer l belongs, l counted as in `dense()`.
 
-        Nobody, (), where the weight is a gate, sorts, or is 0 for good; one module where superposition is exact;
-        several where circuits share a weight.
+        Nobody, (), where the weight is a gate, sorts, or is 0 for good, as padding is; one module where superposition
+        is exact; several where circuits share a weight.
         """
-        size = owners.sizes(self.network, l)
+        size = self.size(l)
         for name, value, most in (("i", i, size[0]), ("j", j, size[1])):
             if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < most:
                 raise IndexError(f"{name} is {value!r}; layer {l} has {size[0]} × {size[1]} weights")
-        return owners.sharers(self.network, l, i, j)
+        return self.network.sharers(l, i, j, self.own)
 
     def owners(self, l: int) -> Int64[Tensor, "out in"]:
         """The owner of every weight of layer l: −1 for nobody, −2 for several modules (`owner` names them)."""
-        out, inside = (torch.arange(size, device=self.like.device) for size in owners.sizes(self.network, l))
-        return owners.owner(self.network, l, out[:, None], inside[None, :])
+        out, inside = (torch.arange(size, device=self.like.device) for size in self.size(l))
+        return self.network.owner(l, out[:, None], inside[None, :], self.own)
 
     def neurons(self, l: int) -> Int64[Tensor, "T k"]:
-        """The neurons that can hold each module's state after l layers of `dense()`; 0: in the encoded input."""
+        """The neurons that can hold each module's state after l layers of `dense()`; 0: in the encoded input.
+
+        Coordinates that a module narrower than the widest does not have are −1.
+        """
         if l:
-            owners.sizes(self.network, l - 1)
-        return owners.neurons(self.network, l)
-
-    def certify(
-        self,
-        active: Int64[Tensor, "B z"] | None = None,
-        inputs: Float[Tensor, "B z width"] | None = None,
-        *,
-        modules: object = None,
-    ) -> "Certificate":
-        """What is proved of this network, what is expected, and what is measured on samples of your own.
-
-        Args:
-            active, inputs: as for `run`; by default 1,000 random sets of z modules on standard normal inputs.
-            modules: what the network is held against; by default the modules that it was made of, or, once it has
-                been loaded from a file, those read out of its own weights.
-        """
-        from superpos.compression.certificate import certify
-
-        return certify(self, active, inputs, modules)
-
-    def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
-        """Write the network to one safetensors file, whole or not at all; `superpos.load` reads it.
-
-        Raises:
-            FileExistsError: if there is a file and overwrite is not given.
-        """
-        from superpos.compression.files import save
-
-        save(self, path, overwrite=overwrite)
-
-    def ground_truth(
-        self,
-        path: str | PathLike[str],
-        active: Int64[Tensor, "B z"] | None = None,
-        inputs: Float[Tensor, "B z width"] | None = None,
-        *,
-        seed: int = 0,
-        overwrite: bool = False,
-    ) -> None:
-        """Write a test bed for methods that take networks apart; `superpos.compression.truth` says what is in it."""
-        from superpos.compression.truth import ground_truth
-
-        ground_truth(self, path, active, inputs, seed=seed, overwrite=overwrite)
+            self.size(l - 1)
+        step, held = self.network.holders(l)
+        own = self.own[step][..., None].expand_as(held)
+        return torch.where(own, held, NOBODY).flatten(1)
 
     def extra_repr(self) -> str:
         return f"{self.T} modules, z={self.z}, {self._report.method}, width {self.D}"

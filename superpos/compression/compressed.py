@@ -1,0 +1,83 @@
+"""Many small networks as one: what `superpos.compress` returns, and `superpos.load` reads again. Chapter 13."""
+
+from os import PathLike
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from superpos import circuits
+from superpos.circuits import ResidualCircuits
+from superpos.compression import certificate, files, truth
+from superpos.compression.certificate import Certificate
+from superpos.compression.large import Large
+
+
+class Compressed(Large):
+    """T small networks in one large network, with what is proved and measured of it.
+
+    `run` takes what the modules take and returns what they return. The large network itself is an ordinary chain of
+    layers on an input of its own: `read(network(network.encode(active, inputs)), active)` gives the same outputs.
+    """
+
+    def certify(
+        self,
+        active: Int64[Tensor, "B z"] | None = None,
+        inputs: Float[Tensor, "B z width"] | None = None,
+        *,
+        modules: object = None,
+    ) -> Certificate:
+        """What is proved of this network, what is expected, and what is measured on samples of your own.
+
+        Args:
+            active, inputs: as for `run`; by default 1,000 random sets of z modules on standard normal inputs.
+            modules: what the network is held against; by default the modules that it was made of, or, once it has
+                been loaded from a file, those read out of its own weights.
+        """
+        return certificate.certify(self, active, inputs, modules)
+
+    def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
+        """Write the network to one safetensors file, whole or not at all; `superpos.load` reads it.
+
+        Raises:
+            FileExistsError: if there is a file and overwrite is not given.
+        """
+        files.save(self, path, overwrite=overwrite)
+
+    def ground_truth(
+        self,
+        path: str | PathLike[str],
+        active: Int64[Tensor, "B z"] | None = None,
+        inputs: Float[Tensor, "B z width"] | None = None,
+        *,
+        seed: int = 0,
+        overwrite: bool = False,
+    ) -> None:
+        """Write a test bed for methods that take networks apart; `superpos.compression.truth` says what is in it."""
+        truth.ground_truth(self, path, active, inputs, seed=seed, overwrite=overwrite)
+
+    def extract(self, t: int) -> nn.Sequential:
+        """Module t, read out of the large network's weights: the same function as what went in, to rounding.
+
+        Raises:
+            TypeError, IndexError: if t is no index of a module.
+            ValueError: if the module shares all its weights with others.
+        """
+        if isinstance(t, bool) or not isinstance(t, int):
+            raise TypeError(f"t is {t!r} ({type(t).__name__}); it must be an int")
+        if not 0 <= t < self.T:
+            raise IndexError(f"t is {t}; modules are numbered 0 … T − 1 = {self.T - 1}")
+        own, widths = self.circuits([t]), self.widths[t].tolist()
+        if self.origin.kind == "residual":
+            own = ResidualCircuits.from_mlp(own, int(self._inside.max()))
+        return circuits.to_module(own, 0, widths)
+
+
+def load(path: str | PathLike[str], *, device: str | torch.device = "cpu") -> Compressed:
+    """The network that `Compressed.save` wrote to a file: bit for bit the same. Nothing in a file is executed.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is cut short, of another program, or of a newer version of this one.
+    """
+    return Compressed(*files.read(path, device=device))

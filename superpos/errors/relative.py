@@ -1,0 +1,42 @@
+"""The relative squared error, one number for what an answer is worth. Every chapter that measures uses it."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+class Relative(NamedTuple):
+    """A relative squared error and what chance adds to it.
+
+    Attributes:
+        error: Σ|x̂ − x|² / Σ|x|².
+        standard_error: of it, over the samples of the batch, to first order; 0 of a single sample.
+    """
+
+    error: Float[Tensor, "*layer"]
+    standard_error: Float[Tensor, "*layer"]
+
+
+def relative(estimate: Float[Tensor, "*layer B z d"], truth: Float[Tensor, "*layer B z d"]) -> Relative:
+    """The relative squared error of estimates, Σ|x̂ − x|² / Σ|x|² over samples and circuits, one for each layer.
+
+    It is a ratio of two means over samples, e of |x̂ − x|² and s of |x|²; the standard error of r = ⟨e⟩/⟨s⟩ is that of
+    the mean of e − r s, over ⟨s⟩. Sums are taken in double precision. Where nothing is to be said, Σ|x|² = 0, r is 0
+    if nothing was said and infinite otherwise; NaN among the estimates gives NaN. Chapter 7.
+
+    Raises:
+        ValueError: if the two have different shapes.
+    """
+    if estimate.shape != truth.shape:
+        raise ValueError(f"estimate has shape {tuple(estimate.shape)}, truth {tuple(truth.shape)}; they must be alike")
+    off, size = ((x.double().square().sum(dim=(-2, -1))) for x in (estimate.double() - truth.double(), truth))
+    total_off, total = off.mean(dim=-1), size.mean(dim=-1)
+    nothing = (total == 0) & (total_off == 0)
+    ratio = torch.where(nothing, 0.0, total_off / total)
+    batch = off.shape[-1]
+    if batch == 1:
+        return Relative(ratio, torch.zeros_like(ratio))
+    spread = (off - ratio[..., None] * size).std(dim=-1) / batch**0.5
+    return Relative(ratio, torch.where(nothing, 0.0, spread / total))
