@@ -1,7 +1,7 @@
 """The large network: encode, run its layers, read. Every construction returns one. Chapter 3."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from superpos.checks import check_batch
 from superpos.circuits import MLPCircuits
 
+_NUMBERS = 1 << 24  # largest intermediate, in numbers: batches are cut so that a read-out of all T fits
 NOBODY, SEVERAL = -1, -2  # owners of a weight that no circuit has, or more than one
 
 
@@ -21,12 +22,12 @@ class Run:
     Attributes:
         estimates: entry 0 is the inputs, entry l what is read of each active circuit after circuit layer l.
         on: fraction of the large network's neurons that are on (> 0) in each circuit layer, over the batch.
-        live: for constructions that know it, whether an active circuit's estimate can be trusted.
+        live: whether the large network says that it holds an estimate of an active circuit. Most cannot tell: all are.
     """
 
     estimates: Float[Tensor, "L1 B z d"]
     on: Float[Tensor, " L"]
-    live: Bool[Tensor, "B z"] | None = None
+    live: Bool[Tensor, "B z"]
 
 
 class Layer(nn.Module, ABC):
@@ -88,6 +89,12 @@ class ResidualLayer(Layer):
 
     def dense(self) -> tuple[Tensor, Tensor, Tensor]:
         return self.W_in, self.b, self.W_out_T.mT
+
+
+def parts(numbers: int, *tensors: Tensor) -> Iterable[tuple[Tensor, ...]]:
+    """The batch in parts for which `numbers` a sample stay below the largest intermediate allowed."""
+    size = max(1, _NUMBERS // numbers)
+    return zip(*(tensor.split(size) for tensor in tensors), strict=True)
 
 
 @dataclass(frozen=True)
@@ -164,17 +171,27 @@ class Network(nn.Module, ABC):
         return [layer.dense() for layer in self._layers()]
 
     def run(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]) -> Run:
-        """Run the active circuits through the large network.
+        """Run the active circuits. A construction that knows a shortcut past its layers takes it, and says so.
 
         Raises:
             TypeError, ValueError: for a wrong shape, dtype, device, index, or a value that is not finite.
         """
+        return self.run_layers(active, inputs)
+
+    def run_layers(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]) -> Run:
+        """Run the active circuits through the layers, all of them, a part of the batch at a time.
+
+        Raises:
+            TypeError, ValueError: as `run`.
+        """
         self.check(active, inputs)
-        estimates, on = [inputs], []
-        for l, (neurons, A) in enumerate(self.states(active, inputs), start=1):
-            estimates.append(self.read(A, active, l))
-            on.append((neurons > 0).to(A.dtype).mean())
-        return Run(torch.stack(estimates), torch.stack(on))
+        runs = [self._run_part(t, x) for t, x in parts(self.D, active, inputs)]
+        shares = [run.estimates.shape[1] / len(active) for run in runs]
+        return Run(
+            estimates=torch.cat([run.estimates for run in runs], dim=1),
+            on=torch.stack([run.on * share for run, share in zip(runs, shares, strict=True)]).sum(dim=0),
+            live=torch.cat([run.live for run in runs]),
+        )
 
     def states(
         self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]
@@ -233,6 +250,13 @@ class Network(nn.Module, ABC):
     def check(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]) -> None:
         """Refuse a batch that this network cannot run."""
         check_batch(active, inputs, self.T, self.d, like=next(self.parameters()))
+
+    def _run_part(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]) -> Run:
+        estimates, on, A = [inputs], [], inputs
+        for l, (neurons, A) in enumerate(self.states(active, inputs), start=1):
+            estimates.append(self.read(A, active, l))
+            on.append((neurons > 0).to(inputs.dtype).mean())
+        return Run(torch.stack(estimates), torch.stack(on), self.live(A, active, self.L))
 
     def _layers(self) -> list[Layer]:
         return [layer for layer in self.layers if isinstance(layer, Layer)]

@@ -3,6 +3,7 @@
 import json
 import time
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,6 @@ def test_a_thousand_trained_networks(z: int, atol: float) -> None:
     for outputs in (run.outputs, network.read(dense, active)):
         torch.testing.assert_close(outputs, truth, atol=atol, rtol=0)
         assert torch.equal(TASKS.answers(outputs, active), TASKS.answers(truth, active))
-    assert run.live is not None
     assert run.live.all()
 
 
@@ -356,7 +356,7 @@ def test_padding_has_no_owner(method: str, z: int, kind: str) -> None:
         widths, modules = [(d, 2 * d + m, 2 * d + k, d) for d, m, k in shapes], blocks(40)
     network = compress(modules, z=z, method=method)
     bias = method == "exact"  # whose gates carry the biases, in one matrix with the weights
-    numbers = sum((a + bias) * b for width in widths for a, b in zip(width[:-1], width[1:], strict=True))
+    numbers = sum((a + bias) * b for width in widths for a, b in pairwise(width))
     copies, layers = z * z, len(network.dense())  # z columns of z lanes
     assert sum((network.owners(l) >= 0).sum().item() for l in range(layers)) == copies * numbers
     held = [(network.neurons(l) >= 0).sum(dim=1).tolist() for l in (0, layers)]

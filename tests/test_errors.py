@@ -4,9 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from superpos import balanced, circuits, dedicated, errors, residual
+from superpos import balanced, circuits, dedicated, errors, network, residual
 from superpos.circuits import ResidualCircuits
-from superpos.errors import measured
 from superpos.network import Network
 
 T, z, B, d, m, S, M = 5, 2, 4, 3, 2, 3, 8
@@ -132,7 +131,7 @@ def test_parts_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None
     large, c, active, x = setting(0.0)
     turning = rotating()
     whole = errors.measure(large, c, active, x), errors.terms(large, c, active, x), errors.rotations(*turning)
-    monkeypatch.setattr(measured, "_NUMBERS", 1)  # one sample at a time
+    monkeypatch.setattr(network, "_NUMBERS", 1)  # one sample at a time
     seen: list[int] = []
     encode = type(large).encode
     monkeypatch.setattr(type(large), "encode", lambda self, t, a: seen.append(len(t)) or encode(self, t, a))
@@ -217,3 +216,28 @@ def test_on_by_block_by_hand() -> None:
     large, small, active, x = setting(None, L=2)
     on = errors.measure(large, small, active, x).on
     torch.testing.assert_close(on, large.run(active, x).on[:, None])
+
+
+def test_relative_by_hand(unhooked: None) -> None:
+    # Two samples of one circuit, d = 2: |δ|² = 1 and 4 + 9 = 13, |x|² = 4 and 1 + 1 = 2: 14 / 6. And a layer of zeros.
+    truth = torch.tensor([[[[2.0, 0.0]], [[1.0, 1.0]]], [[[0.0, 0.0]], [[0.0, 0.0]]]])
+    estimate = truth + torch.tensor([[[[0.0, 1.0]], [[-2.0, 3.0]]], [[[0.0, 0.0]], [[0.0, 0.0]]]])
+    ratio, doubt = errors.relative(estimate, truth)
+    r = 14 / 6
+    spread = ((1 - 4 * r) ** 2 + (13 - 2 * r) ** 2) ** 0.5  # of e − r s, whose mean is 0: over √(B − 1) = 1
+    assert ratio.tolist() == pytest.approx([r, 0.0])
+    assert doubt.tolist() == pytest.approx([spread / 3 / 2**0.5, 0.0])
+    assert errors.relative(estimate[:1, :1], truth[:1, :1]).standard_error.tolist() == [0.0]
+    assert errors.relative(truth[:1], truth[1:]).error.item() == float("inf")
+    assert errors.relative(truth[:1] * float("nan"), truth[:1]).error.isnan().all()
+    with pytest.raises(ValueError, match=r"estimate has shape \(1, 2, 1, 2\), truth \(2, 2, 1, 2\)"):
+        errors.relative(estimate[:1], truth)
+
+
+def test_the_standard_error_of_relative_is_its_spread() -> None:
+    g = torch.Generator().manual_seed(0)
+    size = torch.rand(400, 200, 1, 1, generator=g) + 0.5  # 400 batches of 200 samples, loud ones off by more
+    off = size * torch.randn(400, 200, 1, 3, generator=g)
+    found = [errors.relative(size + own, size.expand(-1, -1, 3)) for size, own in zip(size, off, strict=True)]
+    spread = torch.stack([f.error for f in found]).std().item()
+    assert torch.stack([f.standard_error for f in found]).mean().item() == pytest.approx(spread, rel=0.1)

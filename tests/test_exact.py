@@ -14,7 +14,6 @@ from superpos.circuits import MLPCircuits
 from superpos.codes.fields import Ring
 from superpos.exact import ExactNetwork
 from superpos.exact.layers import Cell, OneHot, Split
-from superpos.network import Run
 
 
 def mlps(T: int, d: int, L: int, *, seed: int = 0, last: bool = True) -> MLPCircuits:
@@ -37,11 +36,6 @@ def bounded(c: MLPCircuits, active: Tensor, x: Tensor) -> float:
     return 1.01 * c.run(active, x).abs().max().item()
 
 
-def alive(run: Run) -> Tensor:
-    assert run.live is not None
-    return run.live
-
-
 def matrices(network: ExactNetwork, active: Tensor, x: Tensor, *, relu: bool = True) -> list[Tensor]:
     """The activations after each circuit layer: nothing but plain matrices and a plain ReLU."""
     A, found, layers = network.encode(active, x), [], network.dense()
@@ -53,11 +47,8 @@ def matrices(network: ExactNetwork, active: Tensor, x: Tensor, *, relu: bool = T
 
 
 def worst(network: ExactNetwork, c: MLPCircuits, active: Tensor, x: Tensor) -> float:
-    """Largest |δ|² over all layers and circuits, as plain matrices."""
-    truth = c.run(active, x)
-    states = matrices(network, active, x, relu=c.last_relu)
-    read = [network.read(A, active, l) - truth[l] for l, A in enumerate(states, start=1)]
-    return torch.stack(read).square().sum(dim=-1).max().item()
+    """Largest |δ|² over all layers and circuits."""
+    return errors.measure(network, c, active, x).active.worst.max().item() ** 2
 
 
 # --- The two lemmas of the theorem ------------------------------------------------------------------------------
@@ -94,7 +85,7 @@ def test_every_circuit_of_a_small_set_has_a_lane(z: int, n: int) -> None:
     assert (network.plan.n_g, network.plan.S) == (n, z)
     sets = every_set(n * n, z)
     active = sets[torch.randperm(len(sets), generator=torch.Generator().manual_seed(0))[:20000]]
-    assert alive(network.run(active, points(len(active), z))).all()
+    assert network.run(active, points(len(active), z)).live.all()
 
 
 @pytest.mark.parametrize("z", [1, 2, 3, 4, 5])
@@ -116,8 +107,10 @@ def test_all_sets_of_small_cases(T: int, z: int, last: bool) -> None:
         x = circuits.sphere(len(active), size, 3, seed=size)
         network = exact.embed(c, z=z, bound=bounded(c, active, x))
         assert worst(network, c, active, x) < 1e-9
+        read = [network.read(A, active, l) for l, A in enumerate(matrices(network, active, x, relu=last), start=1)]
+        torch.testing.assert_close(torch.stack(read), c.run(active, x)[1:], atol=1e-5, rtol=1e-5)
         run, truth = network.run(active, x), c.run(active, x)
-        assert alive(run).all()
+        assert run.live.all()
         torch.testing.assert_close(run.estimates, truth, atol=1e-5, rtol=1e-5)
         torch.testing.assert_close(network.read(network.encode(active, x), active, 0), x, atol=1e-4, rtol=1e-4)
 
@@ -134,12 +127,12 @@ def test_run_says_what_the_matrices_do(z: int, extra: int) -> None:
     for l, (neurons, gated) in enumerate(network.states(active, x), start=1):
         torch.testing.assert_close(gated, A[l - 1], atol=1e-5, rtol=1e-5)
         torch.testing.assert_close(network.read(A[l - 1], active, l), run.estimates[l], atol=1e-5, rtol=1e-5)
-        assert torch.equal(network.live(A[l - 1], active, l), alive(run))
+        assert torch.equal(network.live(A[l - 1], active, l), run.live)
         torch.testing.assert_close(network.read_all(A[l - 1], l), network.read(A[l - 1], everyone, l))
         if z > 1:  # with z = 1 a crowded lane is not silenced, only not read
             assert run.on[l - 1].item() == pytest.approx((A[l - 1] > 0).float().mean().item(), abs=1e-4)
         assert torch.equal(neurons, gated)
-    assert (run.estimates[1:, ~alive(run)] == 0).all()
+    assert (run.estimates[1:, ~run.live] == 0).all()
     torch.testing.assert_close(network(network.encode(active, x)), A[-1], atol=1e-5, rtol=1e-5)
 
 
@@ -227,19 +220,6 @@ def test_a_million_in_one_cell() -> None:
     assert (network.read(plain, active[:16], 1) - truth[1, :16]).norm(dim=-1).max() < 1e-4
 
 
-def test_every_pair_of_729() -> None:
-    c = circuits.rotations(729, 5, seed=0)
-    network = exact.embed(c, 1000, z=2)
-    pairs = torch.combinations(torch.arange(729))
-    assert len(pairs) == 265_356
-    assert network.D <= 1000
-    run, x = network.run(pairs, points(len(pairs), 2)), points(len(pairs), 2)
-    assert alive(run).all()
-    assert (run.estimates - c.run(pairs, x)).square().sum(dim=-1).max() < 1e-9
-    parts = zip(pairs.split(25_000), x.split(25_000), strict=True)
-    assert max(worst(network, c, *part) for part in parts) < 1e-9
-
-
 @pytest.mark.parametrize(("z", "T"), [(2, 3844), (3, 729)])
 def test_the_most_rotations_in_width_1000(z: int, T: int) -> None:
     assert exact.plan(None, 2, z=z, D=1000).T == T
@@ -247,7 +227,7 @@ def test_the_most_rotations_in_width_1000(z: int, T: int) -> None:
     network = exact.embed(c, 1000, z=z)
     active, x = circuits.random_active(T, 100_000, z, seed=0), points(100_000, z)
     run = network.run(active, x)
-    assert alive(run).all()
+    assert run.live.all()
     assert (run.estimates - c.run(active, x)).square().sum(dim=-1).max() < 1e-9
     assert worst(network, c, active[:3000], x[:3000]) < 1e-9
 
@@ -255,12 +235,7 @@ def test_the_most_rotations_in_width_1000(z: int, T: int) -> None:
 def test_200_layers_do_not_grow() -> None:
     c = circuits.rotations(729, 200, seed=0)
     network, active, x = exact.embed(c, z=2), circuits.random_active(729, 200, 2, seed=0), points(200, 2)
-    error = [
-        (network.read(A, active, l) - truth).square().sum(dim=-1).max().item()
-        for (l, truth), A in zip(
-            enumerate(c.run(active, x)[1:], 1), (A for _, A in network.states(active, x)), strict=True
-        )
-    ]
+    error = errors.measure(network, c, active, x).active.worst.square().tolist()
     # Rounding of the two computations drifts apart like a random walk or, at worst, in proportion to the layers.
     eps = torch.finfo(torch.float32).eps
     assert all(e < (8 * eps * (l + 4)) ** 2 for l, e in enumerate(error))
@@ -283,13 +258,13 @@ def test_557_with_a_tolerance(z: int, most: float) -> None:
     run = network.run(active, x)
     some, y = active[:4000], x[:4000]
     last = matrices(network, some, y)[-1]  # the flags too are those of the network itself
-    assert torch.equal(network.live(last, some, 5), alive(run)[:4000])
+    assert torch.equal(network.live(last, some, 5), run.live[:4000])
     torch.testing.assert_close(network.read(last, some, 5), run.estimates[5, :4000], atol=1e-5, rtol=1e-5)
     error = (run.estimates - c.run(active, x))[1:].square().sum(dim=-1).amax(dim=0)
-    assert 0 < 1 - alive(run).double().mean() < most
-    assert (error[alive(run)] < 1e-9).all()
-    assert (error[~alive(run)] > 1e-9).all()  # no wrong read-out without its flag, and no flag without need
-    assert (1 - alive(run).double().mean()).item() == pytest.approx(network.plan.missing, rel=0.10)
+    assert 0 < 1 - run.live.double().mean() < most
+    assert (error[run.live] < 1e-9).all()
+    assert (error[~run.live] > 1e-9).all()  # no wrong read-out without its flag, and no flag without need
+    assert (1 - run.live.double().mean()).item() == pytest.approx(network.plan.missing, rel=0.10)
 
 
 # --- Plans and predictions --------------------------------------------------------------------------------------
@@ -310,7 +285,7 @@ def test_estimate_beyond_the_plan(z: int, active: int) -> None:
     c = circuits.rotations(31 * 31, 1, seed=0)
     network = exact.embed(c, z=z)
     chosen = circuits.random_active(c.T, 20_000, active, seed=0)
-    lost = 1 - alive(network.run(chosen, points(20_000, active))).double().mean().item()
+    lost = 1 - network.run(chosen, points(20_000, active)).live.double().mean().item()
     # The estimate takes columns for independent.
     assert lost == pytest.approx(theory.missing_estimate(31, network.plan.S, z, active), rel=0.25)
 
@@ -337,7 +312,7 @@ def test_plan_is_the_narrowest_and_holds_the_most() -> None:
 def test_seed_draws_who_is_missing() -> None:
     c = circuits.rotations(557, 1, seed=0)
     active, x = circuits.random_active(557, 5000, 3, seed=1), points(5000, 3)
-    live = [alive(exact.embed(c, z=3, tolerance=0.01, seed=seed).run(active, x)) for seed in (0, 0, 1)]
+    live = [exact.embed(c, z=3, tolerance=0.01, seed=seed).run(active, x).live for seed in (0, 0, 1)]
     assert torch.equal(live[0], live[1])
     assert not torch.equal(live[0], live[2])
 

@@ -14,7 +14,7 @@ from superpos import circuits
 from superpos.circuits import MLPCircuits, ResidualCircuits
 from superpos.compression.large import Large
 from superpos.compression.unproved import UNPROVED, recipe
-from superpos.errors.measured import parts
+from superpos.network import parts
 from superpos.words import Rows, number
 from superpos.writing import written
 

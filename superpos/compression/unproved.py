@@ -13,7 +13,7 @@ from torch import Tensor
 from superpos import balanced, circuits, codes, redundant
 from superpos.blocks import BlockNetwork
 from superpos.circuits import MLPCircuits
-from superpos.errors.measured import parts
+from superpos.network import parts
 from superpos.sampling import generator
 
 COPIES = 6  # slots of a circuit, as in the posts

@@ -8,10 +8,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from superpos.circuits import Circuits, MLPCircuits, ResidualCircuits, conditional_state
-from superpos.network import Network
+from superpos.network import Network, parts
 from superpos.residual import ResidualNetwork
-
-_NUMBERS = 1 << 24  # largest intermediate, in numbers: batches are cut so that a read-out of all T fits
 
 Observable = Callable[[Float[Tensor, "*batch d"]], Float[Tensor, "*batch k"]]
 
@@ -109,12 +107,6 @@ def check_pair(network: Network, circuits: Circuits) -> None:
     if carried != given:
         spelled = [", ".join(f"{name} = {size}" for name, size in sizes.items()) for sizes in (carried, given)]
         raise ValueError(f"network carries circuits of {spelled[0]}, but circuits has {spelled[1]}; give it its own")
-
-
-def parts(numbers: int, *tensors: Tensor) -> Iterable[tuple[Tensor, ...]]:
-    """The batch in parts for which `numbers` a sample stay below the largest intermediate allowed."""
-    size = max(1, _NUMBERS // numbers)
-    return zip(*(tensor.split(size) for tensor in tensors), strict=True)
 
 
 def summary(squares: Iterable[Float[Tensor, "B r"]]) -> Summary:

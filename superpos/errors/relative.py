@@ -31,7 +31,7 @@ def relative(estimate: Float[Tensor, "*layer B z d"], truth: Float[Tensor, "*lay
     """
     if estimate.shape != truth.shape:
         raise ValueError(f"estimate has shape {tuple(estimate.shape)}, truth {tuple(truth.shape)}; they must be alike")
-    off, size = ((x.double().square().sum(dim=(-2, -1))) for x in (estimate.double() - truth.double(), truth))
+    off, size = (x.square().sum(dim=(-2, -1)) for x in (estimate.double() - truth.double(), truth.double()))
     total_off, total = off.mean(dim=-1), size.mean(dim=-1)
     nothing = (total == 0) & (total_off == 0)
     ratio = torch.where(nothing, 0.0, total_off / total)

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from superpos.checks import check_active
 from superpos.circuits import ResidualCircuits
-from superpos.errors.measured import Summary, check_pair, parts, summary
+from superpos.errors.measured import Summary, check_pair, summary
+from superpos.network import parts
 from superpos.residual import ResidualNetwork
 
 
