@@ -11,6 +11,7 @@ from superpos.circuits.conditional import INDICATOR, called, conditional, uncond
 from superpos.circuits.families import conditional_rotations, random_mlps, random_residual, rotations
 from superpos.circuits.modules import ResidualBlock, from_modules, stacked, to_module
 from superpos.circuits.stacks import Circuits, MLPCircuits, ResidualCircuits
+from superpos.circuits.thresholds import carry_bias
 from superpos.circuits.trained import trained
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "ResidualBlock",
     "ResidualCircuits",
     "called",
+    "carry_bias",
     "conditional",
     "conditional_inputs",
     "conditional_rotations",
