@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from superpos import circuits, theory
+from superpos import circuits, codes
 from superpos.circuits import MLPCircuits, ResidualCircuits
 from superpos.compression.network import Compressed
 from superpos.compression.unproved import UNPROVED, recipe
@@ -238,9 +238,9 @@ def _proved(network: Compressed, active: int) -> tuple[str, float]:
         return "", 0.0
     plan = core.plan
     if active <= plan.z:
-        missing = theory.missing(plan.T, plan.n_g, plan.S, active)
+        missing = codes.missing(plan.T, plan.n_g, plan.S, active)
     else:
-        missing = theory.missing_estimate(plan.n_g, plan.S, plan.z, active)
+        missing = codes.missing_estimate(plan.n_g, plan.S, plan.z, active)
     return f"every set of at most {plan.S} is computed exactly, of larger ones every answer not flagged", missing
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from superpos import codes
 from superpos.checks import check_count, check_number
-from superpos.theory import missing
+from superpos.codes import missing
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ Source: Bushnaq & Mendel (2024) for what the terms are; the mixture over sharers
 usable number of circuits are our own.
 """
 
+from superpos.codes import missing, missing_estimate
 from superpos.theory.capacity import counting_bound, lanes_by_code, readout_floor, usable
 from superpos.theory.equations import averaged, gaussian_self_term, interference, read_off, sharing
-from superpos.theory.exact import missing, missing_estimate
 from superpos.theory.neurons import collisions, copies, rectified, sharers
 from superpos.theory.overlap import Linear, indicator, mlps, point
 from superpos.theory.recursion import (
