@@ -185,7 +185,7 @@ def test_the_number_of_threads_does_not_matter() -> None:
 
 
 def test_kaleidoscopes_pass_the_checks_and_keep_their_size() -> None:
-    small = sweep.kaleidoscopes(30, 5, seed=0)
+    small = circuits.kaleidoscopes(30, 5, seed=0)
     redundant.embed(small, 400, 4, seed=0)
     x = circuits.sphere(30, 1, 2, seed=0) / 2**0.5
     states = small.run(torch.arange(30)[:, None], torch.cat([x.relu(), (-x).relu()], dim=-1))

@@ -8,7 +8,7 @@ from superpos.circuits.batches import (
     sphere,
 )
 from superpos.circuits.conditional import INDICATOR, called, conditional, unconditional
-from superpos.circuits.families import conditional_rotations, random_mlps, random_residual, rotations
+from superpos.circuits.families import conditional_rotations, kaleidoscopes, random_mlps, random_residual, rotations
 from superpos.circuits.modules import ResidualBlock, from_modules, stacked, to_module
 from superpos.circuits.stacks import Circuits, MLPCircuits, ResidualCircuits
 from superpos.circuits.thresholds import carry_bias
@@ -27,6 +27,7 @@ __all__ = [
     "conditional_rotations",
     "conditional_state",
     "from_modules",
+    "kaleidoscopes",
     "random_active",
     "random_mlps",
     "random_residual",

@@ -4,7 +4,8 @@ One function measures one setting with one seed, so that a stored result can be 
 of them. `scripts/sweeps.py` makes the stored results, `stored` reads them.
 """
 
-from superpos.sweep.capacity import CONSTRUCTIONS, Capacity, capacity, kaleidoscopes, predicted_capacity
+from superpos.circuits import kaleidoscopes
+from superpos.sweep.capacity import CONSTRUCTIONS, Capacity, capacity, predicted_capacity
 from superpos.sweep.experiments import (
     RotationSetting,
     Setting,
