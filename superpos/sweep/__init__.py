@@ -12,14 +12,13 @@ from superpos.sweep.experiments import (
     accuracy,
     many_layers,
     one_layer,
-    predicted_usable,
     rotations,
-    seizure_limit,
     setting,
     stored,
     usable,
 )
 from superpos.sweep.run import run, store
+from superpos.theory import predicted_usable, seizure_limit
 
 __all__ = [
     "CONSTRUCTIONS",
