@@ -148,7 +148,7 @@ def limits() -> list[dict]:
     for code in ("progression", "line"):
         for z in (1, 2):
             for n in (125, 250, 500, 1000):
-                rows.append({"code": code, "n": n, "z": z, "S": 6, "T": sweep.seizure_limit(n, 6, z, code=code)})
+                rows.append({"code": code, "n": n, "z": z, "S": 6, "T": theory.seizure_limit(n, 6, z, code=code)})
                 print(rows[-1], flush=True)
     return rows
 

@@ -77,7 +77,7 @@ def test_predicted_for_dedicated_and_exact() -> None:
 
 def test_predicted_for_residual_is_the_recursion() -> None:
     one, two = (Capacity("residual", 256, S=8, L=L, tolerance=0.1) for L in (1, 2))
-    assert sweep.predicted_capacity(one) == sweep.predicted_usable(256, 0.0)
+    assert sweep.predicted_capacity(one) == theory.predicted_usable(256, 0.0)
     assert sweep.predicted_capacity(two) < sweep.predicted_capacity(one)
     assert theory.usable("residual", 31, S=8) == 0  # S·m = 32 neurons do not fit
 
@@ -185,7 +185,7 @@ def test_the_number_of_threads_does_not_matter() -> None:
 
 
 def test_kaleidoscopes_pass_the_checks_and_keep_their_size() -> None:
-    small = sweep.kaleidoscopes(30, 5, seed=0)
+    small = circuits.kaleidoscopes(30, 5, seed=0)
     redundant.embed(small, 400, 4, seed=0)
     x = circuits.sphere(30, 1, 2, seed=0) / 2**0.5
     states = small.run(torch.arange(30)[:, None], torch.cat([x.relu(), (-x).relu()], dim=-1))
@@ -406,8 +406,8 @@ def test_store_leaves_nothing_but_the_file(tmp_path: Path, monkeypatch: pytest.M
     assert len(json.loads(path.read_text())) == 2
 
 
-def test_the_package_is_imported_without_joblib() -> None:
-    code = "import sys, torch; own = set(sys.modules); import superpos; print(*set(sys.modules) - own)"
+def test_sweeps_are_imported_without_joblib() -> None:
+    code = "import sys, torch; own = set(sys.modules); import superpos.sweep; print(*set(sys.modules) - own)"
     done = subprocess.run([sys.executable, "-c", code], cwd=HERE.parent, capture_output=True, text=True, check=True)
     assert "superpos.sweep.run" in done.stdout.split()
     assert not {"joblib", "tqdm", "dask", "distributed"} & set(done.stdout.split())

@@ -184,7 +184,7 @@ def test_residual_circuits_as_mlps() -> None:
 
 
 def test_the_redundant_construction_takes_modules_without_bias() -> None:
-    family = superpos.sweep.kaleidoscopes(120, 2, seed=0)
+    family = circuits.kaleidoscopes(120, 2, seed=0)
     network = compress(family, method="redundant", tolerance=0.3)
     certificate = network.certify()
     assert certificate.expected is not None

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from superpos import circuits, codes, errors, exact, theory
+from superpos import circuits, codes, errors, exact
 from superpos.circuits import MLPCircuits
 from superpos.codes.fields import Ring
 from superpos.exact import ExactNetwork
@@ -277,7 +277,7 @@ def test_missing_is_the_count_over_all_sets(T: int, n: int, S: int, z: int) -> N
     slots, sets = codes.columns(T, n, S)[0], every_set(T, z)
     here = slots[:, sets]  # column, set, circuit
     tied = (here[..., :, None] == here[..., None, :]).sum(dim=-1) > 1
-    assert theory.missing(T, n, S, z) == pytest.approx(tied.all(dim=0).double().mean().item(), rel=1e-9)
+    assert codes.missing(T, n, S, z) == pytest.approx(tied.all(dim=0).double().mean().item(), rel=1e-9)
 
 
 @pytest.mark.parametrize(("z", "active"), [(2, 4), (3, 5), (4, 7)])
@@ -287,7 +287,7 @@ def test_estimate_beyond_the_plan(z: int, active: int) -> None:
     chosen = circuits.random_active(c.T, 20_000, active, seed=0)
     lost = 1 - network.run(chosen, points(20_000, active)).live.double().mean().item()
     # The estimate takes columns for independent.
-    assert lost == pytest.approx(theory.missing_estimate(31, network.plan.S, z, active), rel=0.25)
+    assert lost == pytest.approx(codes.missing_estimate(31, network.plan.S, z, active), rel=0.25)
 
 
 def test_plan_is_the_narrowest_and_holds_the_most() -> None:
@@ -299,7 +299,7 @@ def test_plan_is_the_narrowest_and_holds_the_most() -> None:
                 good = [
                     S * z * n * 4
                     for S, n in sizes
-                    if codes.max_columns(n) >= S and theory.missing(T, n, S, z) <= tolerance
+                    if codes.max_columns(n) >= S and codes.missing(T, n, S, z) <= tolerance
                 ]
                 assert min(good) == found.D
                 assert found.S * found.q * found.n_g * 4 == found.D

@@ -210,7 +210,7 @@ def test_seeds(name: str) -> None:
 
 THRESHOLDS: dict[str, Callable[[Any], Any]] = {
     "embed": lambda theta: residual.embed(SMALL, 8, 8, 2, seed=0, threshold=theta),
-    "carry_bias": lambda theta: residual.carry_bias(SMALL, theta),
+    "carry_bias": lambda theta: circuits.carry_bias(SMALL, theta),
     "random_residual": lambda theta: circuits.random_residual(T, d, m, L, seed=0, threshold=theta),
     "layers": lambda theta: theory.layers(SMALL, ACTIVE, X, 8, 8, 2, threshold=theta),
 }
@@ -333,7 +333,7 @@ PAIRS: list[tuple[Call, type[Exception], list[str]]] = [
     (lambda: BLOCKS.read_all(torch.zeros(2, 18), 0), ValueError, ["layer is 0", "1 … 2", "w^1"]),
     (lambda: BALANCED.read_all(torch.zeros(2, 24), 3), ValueError, ["layer is 3", "1 … 2"]),
     (lambda: dedicated.embed(LARGE), TypeError, ["circuits", "ResidualNetwork", "MLPCircuits"]),  # type: ignore[arg-type]
-    (lambda: residual.carry_bias(MLP), TypeError, ["circuits", "MLPCircuits", "ResidualCircuits"]),  # type: ignore[arg-type]
+    (lambda: circuits.carry_bias(MLP), TypeError, ["circuits", "MLPCircuits", "ResidualCircuits"]),  # type: ignore[arg-type]
     (lambda: theory.layers(MLP, ACTIVE, X, 8, 8, 2), TypeError, ["circuits", "MLPCircuits", "ResidualCircuits"]),  # type: ignore[arg-type]
 ]
 

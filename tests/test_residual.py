@@ -118,13 +118,13 @@ def test_circuits_that_do_not_meet_are_exact() -> None:
 def test_carry_bias_by_hand() -> None:
     ones = torch.ones(2, 1, 2, 1)  # two layers, one circuit, m = 2, d = 1
     c = ResidualCircuits(ones, ones.mT, torch.tensor([[[-0.5, -0.5]], [[0.25, -1.0]]]))
-    w_in, w_out, theta = residual.carry_bias(c)
+    w_in, w_out, theta = circuits.carry_bias(c)
     # Layer 0 has the common threshold 0.5; layer 1 none, so that its biases stand in the indicator's column.
     assert theta == [0.5, 0.0]
     assert w_in[:, 0].tolist() == [[[1, 0], [1, 0]], [[1, 0.25], [1, -1]]]
     assert w_out[:, 0].tolist() == [[[1, 1], [0, 0]], [[1, 1], [0, 0]]]
     # θ = 0.5 in both: b + θ = (0.75, −0.5) in layer 1
-    w_in, _, theta = residual.carry_bias(c, 0.5)
+    w_in, _, theta = circuits.carry_bias(c, 0.5)
     assert theta == [0.5, 0.5]
     assert w_in[1, 0, :, 1].tolist() == [0.75, -0.5]
 

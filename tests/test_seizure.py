@@ -88,6 +88,6 @@ def test_a_stored_row_is_made_again() -> None:
 
 
 def test_limit_is_where_the_idle_slots_switch_on() -> None:
-    T = sweep.seizure_limit(60, 4, 1, code="line", L=10)
+    T = theory.seizure_limit(60, 4, 1, code="line", L=10)
     below, above = (theory.rotations(codes.line(round(f * T), 60, 4), 1, 10)[-1].idle_on for f in (0.9, 1.15))
     assert below < 1 / 3 < above

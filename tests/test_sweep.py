@@ -40,7 +40,7 @@ def test_usable_finds_the_crossing() -> None:
     T = sweep.usable(D, 0.0, 0)
     around = [experiments._relative(D, max(2, round(T * step)), 0.0, 0, S, d) for step in (0.5, 2)]
     assert around[0] < 0.1 < around[1]
-    assert math.log(T / sweep.predicted_usable(D, 0.0)) == pytest.approx(0, abs=0.5)
+    assert math.log(T / theory.predicted_usable(D, 0.0)) == pytest.approx(0, abs=0.5)
 
 
 def test_inactive_circuits_are_inactive_and_distinct() -> None:

@@ -8,9 +8,10 @@ from superpos.circuits.batches import (
     sphere,
 )
 from superpos.circuits.conditional import INDICATOR, called, conditional, unconditional
-from superpos.circuits.families import conditional_rotations, random_mlps, random_residual, rotations
+from superpos.circuits.families import conditional_rotations, kaleidoscopes, random_mlps, random_residual, rotations
 from superpos.circuits.modules import ResidualBlock, from_modules, stacked, to_module
 from superpos.circuits.stacks import Circuits, MLPCircuits, ResidualCircuits
+from superpos.circuits.thresholds import carry_bias
 from superpos.circuits.trained import trained
 
 __all__ = [
@@ -20,11 +21,13 @@ __all__ = [
     "ResidualBlock",
     "ResidualCircuits",
     "called",
+    "carry_bias",
     "conditional",
     "conditional_inputs",
     "conditional_rotations",
     "conditional_state",
     "from_modules",
+    "kaleidoscopes",
     "random_active",
     "random_mlps",
     "random_residual",

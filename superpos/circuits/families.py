@@ -61,6 +61,22 @@ def conditional_rotations(T: int, L: int, *, seed: int) -> MLPCircuits:
     return MLPCircuits(w.repeat(L, 1, 1, 1), b.repeat(L, T, 1), bound=2.0)
 
 
+def kaleidoscopes(T: int, L: int, *, seed: int) -> MLPCircuits:
+    """Circuits without bias, d = 4: a point x of the plane in the neurons ReLU(x), ReLU(−x).
+
+    A layer folds the plane along random axes, x_j ← |x_j|, and turns it: |a| stays what it is, and no weight has a mean
+    in common. Chapter 9.
+    """
+    _check_sizes(T=T, L=L)
+    g = generator(seed)
+    angle = 2 * math.pi * torch.rand((L, T), generator=g)
+    c, s = angle.cos(), angle.sin()
+    turn = torch.stack([c, -s, s, c], dim=-1).view(L, T, 2, 2)
+    fold = (torch.rand((L, T, 1, 2), generator=g) < 0.5) * 2 - 1
+    plus = torch.cat([turn, fold * turn], dim=-1)  # of ReLU(x), of ReLU(−x)
+    return MLPCircuits(torch.cat([plus, -plus], dim=-2), torch.zeros(L, T, 4))
+
+
 def _angles(T: int, seed: int) -> tuple[Tensor, Tensor]:
     angle = 2 * math.pi * torch.rand(T, generator=generator(seed))
     return angle.cos(), angle.sin()

@@ -3,6 +3,7 @@
 from superpos.codes.code import Code
 from superpos.codes.columns import columns, max_columns
 from superpos.codes.families import NAMES, line, max_circuits, progression, random, random_subsets, smallest
+from superpos.codes.missing import missing, missing_estimate
 
 __all__ = [
     "NAMES",
@@ -11,6 +12,8 @@ __all__ = [
     "line",
     "max_circuits",
     "max_columns",
+    "missing",
+    "missing_estimate",
     "progression",
     "random",
     "random_subsets",

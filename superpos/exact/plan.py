@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from superpos import codes
 from superpos.checks import check_count, check_number
+from superpos.codes import missing, missing_estimate
 from superpos.network import Promise
-from superpos.theory import missing, missing_estimate
 
 
 @dataclass(frozen=True)

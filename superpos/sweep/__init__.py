@@ -4,21 +4,21 @@ One function measures one setting with one seed, so that a stored result can be 
 of them. `scripts/sweeps.py` makes the stored results, `stored` reads them.
 """
 
-from superpos.sweep.capacity import CONSTRUCTIONS, Capacity, capacity, kaleidoscopes, predicted_capacity
+from superpos.circuits import kaleidoscopes
+from superpos.sweep.capacity import CONSTRUCTIONS, Capacity, capacity, predicted_capacity
 from superpos.sweep.experiments import (
     RotationSetting,
     Setting,
     accuracy,
     many_layers,
     one_layer,
-    predicted_usable,
     rotations,
-    seizure_limit,
     setting,
     stored,
     usable,
 )
 from superpos.sweep.run import run, store
+from superpos.theory import predicted_usable, seizure_limit
 
 __all__ = [
     "CONSTRUCTIONS",

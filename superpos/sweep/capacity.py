@@ -12,9 +12,8 @@ from torch import Tensor
 
 from superpos import balanced, circuits, codes, dedicated, errors, exact, redundant, residual, theory
 from superpos.checks import check_count, check_number, check_seed
-from superpos.circuits import Circuits, MLPCircuits
+from superpos.circuits import Circuits
 from superpos.network import Network
-from superpos.sampling import generator
 
 CONSTRUCTIONS = ("balanced", "dedicated", "exact", "redundant", "residual")
 _WIDTHS = {"balanced": (4,), "dedicated": (2, 4), "exact": (2, 4), "redundant": (4,)}
@@ -137,23 +136,6 @@ def measured(setting: Capacity, T: int, seed: int, *, batch: int = 512) -> tuple
     return found.error.item(), found.standard_error.item()
 
 
-def kaleidoscopes(T: int, L: int, *, seed: int) -> MLPCircuits:
-    """Chapter 9's circuits without bias, d = 4: a point x of the plane in the neurons ReLU(x), ReLU(−x).
-
-    A layer folds the plane along random axes, x_j ← |x_j|, and turns it: |a| stays what it is, and no weight has a mean
-    in common. Chapter 9.
-    """
-    for name, value in (("T", T), ("L", L)):
-        check_count(name, value)
-    g = generator(seed)
-    angle = 2 * math.pi * torch.rand((L, T), generator=g)
-    c, s = angle.cos(), angle.sin()
-    turn = torch.stack([c, -s, s, c], dim=-1).view(L, T, 2, 2)
-    fold = (torch.rand((L, T, 1, 2), generator=g) < 0.5) * 2 - 1
-    plus = torch.cat([turn, fold * turn], dim=-1)  # of ReLU(x), of ReLU(−x)
-    return MLPCircuits(torch.cat([plus, -plus], dim=-2), torch.zeros(L, T, 4))
-
-
 def _build(setting: Capacity, T: int, seed: int) -> tuple[Circuits, Network]:
     """T circuits of the setting's family, and the network that carries them."""
     s = setting
@@ -161,7 +143,7 @@ def _build(setting: Capacity, T: int, seed: int) -> tuple[Circuits, Network]:
         small = circuits.random_residual(T, s.d, s.d, s.L, seed=seed)
         return small, residual.embed(small, s.D, s.D, s.S, seed=seed)
     if s.construction == "redundant":
-        small = kaleidoscopes(T, s.L, seed=seed)
+        small = circuits.kaleidoscopes(T, s.L, seed=seed)
         return small, redundant.embed(small, s.D // s.d * s.d, s.S, seed=seed, code=_CODE)
     family = circuits.rotations if s.d == 2 else circuits.conditional_rotations
     small = family(T, s.L, seed=seed)

@@ -4,13 +4,13 @@ recomputed alone. `scripts/sweeps.py` runs them all; `stored` reads what it wrot
 
 import json
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from importlib.resources import files
 from typing import TypeVar
 
 import torch
 
-from superpos import balanced, circuits, codes, errors, residual, theory
+from superpos import balanced, circuits, errors, residual, theory
 from superpos.sweep.capacity import Capacity
 
 _TERMS = ("read_off", "read_in", "averaged", "neuron", "own", "written_back", "total")
@@ -136,30 +136,11 @@ def rotations(setting: RotationSetting, seed: int, *, L: int, batch: int | None 
     }
 
 
-def seizure_limit(n: int, S: int, z: int, *, code: str, L: int = 20) -> int:
-    """The largest T, to 3%, at which the theory says that fewer than a third of the idle slots are on after L layers.
-
-    Or what the code holds, if that is less. The share has two fixed points: a few percent of stray slots, with which a
-    network can live, and about half of all, with which it cannot; which of them is reached changes suddenly with T.
-    """
-    low, high = 1, codes.max_circuits(code, n, S)
-    if not _seizes(code, high, n, S, z, L):
-        return high
-    while high > 1.03 * low:
-        middle = round(math.sqrt(low * high))
-        low, high = (low, middle) if _seizes(code, middle, n, S, z, L) else (middle, high)
-    return low
-
-
-def _seizes(code: str, T: int, n: int, S: int, z: int, L: int) -> bool:
-    return theory.rotations(getattr(codes, code)(T, n, S), z, L)[-1].idle_on > 1 / 3
-
-
 def usable(D: int, threshold: float, seed: int, *, S: int = 8, d: int = 4, error: float = 0.1) -> float:
     """Measured T at which the relative squared error after one layer is `error`, z = 1 and M = D.
 
     A secant search in log T and log error, without a look at the theory, until the error is within 10% of the target;
-    then the last step's interpolation.
+    then the last step's interpolation. `superpos.theory.predicted_usable` foretells it.
     """
     points: list[tuple[float, float]] = []
     T = max(4, D // d)
@@ -170,15 +151,6 @@ def usable(D: int, threshold: float, seed: int, *, S: int = 8, d: int = 4, error
             break
         T = max(2, round(math.exp(_crossing(points))))
     return math.exp(_crossing(points))
-
-
-def predicted_usable(D: int, threshold: float, *, S: int = 8, d: int = 4, error: float = 0.1, seed: int = 0) -> int:
-    """What the theory says of `usable`: nothing but a sample of small circuits is looked at."""
-    small = circuits.random_residual(512, d, d, 1, seed=seed, threshold=threshold)
-    active, x = torch.arange(512)[:, None], circuits.sphere(512, 1, d, seed=seed)
-    # These weights are independent: the mean trace of a sample is chance, which T circuits would blow up.
-    layer = replace(theory.statistics(small, active, x)[0], trace=0.0)
-    return theory.usable_circuits(lambda T: theory.layer(layer, T, D, D, S, 1)[0].relative, error)
 
 
 def accuracy(

@@ -7,9 +7,9 @@ Source: Bushnaq & Mendel (2024) for what the terms are; the mixture over sharers
 usable number of circuits are our own.
 """
 
-from superpos.theory.capacity import counting_bound, lanes_by_code, readout_floor, usable
+from superpos.codes import missing, missing_estimate
+from superpos.theory.capacity import counting_bound, lanes_by_code, predicted_usable, readout_floor, usable
 from superpos.theory.equations import averaged, gaussian_self_term, interference, read_off, sharing
-from superpos.theory.exact import missing, missing_estimate
 from superpos.theory.neurons import collisions, copies, rectified, sharers
 from superpos.theory.overlap import Linear, indicator, mlps, point
 from superpos.theory.recursion import (
@@ -21,7 +21,8 @@ from superpos.theory.recursion import (
     statistics,
     usable_circuits,
 )
-from superpos.theory.seizure import Rotations, first_excess, leak, onset, rotations
+from superpos.theory.seizure import first_excess, leak, onset, rotations, seizure_limit
+from superpos.theory.slots import Rotations
 
 __all__ = [
     "Linear",
@@ -46,10 +47,12 @@ __all__ = [
     "mlps",
     "onset",
     "point",
+    "predicted_usable",
     "read_off",
     "readout_floor",
     "rectified",
     "rotations",
+    "seizure_limit",
     "sharers",
     "sharing",
     "statistics",

@@ -65,6 +65,15 @@ def usable(
     return _largest(predict, z, codes.max_circuits("line", n, S) if n else 0, tolerance)
 
 
+def predicted_usable(D: int, threshold: float, *, S: int = 8, d: int = 4, error: float = 0.1, seed: int = 0) -> int:
+    """The T at which the relative squared error of the residual construction reaches `error` after one layer.
+
+    `layer` with z = 1 and M = D, Gaussian circuits with m = d and a common threshold: only a sample of small circuits,
+    drawn from the seed, is looked at. `superpos.sweep.usable` measures it. Chapter 8.
+    """
+    return usable_circuits(_residual(D, d, S, 1, 1, threshold=threshold, seed=seed), error)
+
+
 def counting_bound(D: int, d: int) -> int:
     """The largest T for which T·L·(d² + d) ≤ L·(D² + D).
 
@@ -142,11 +151,13 @@ def _balanced(n: int, S: int, z: int, L: int) -> Callable[[int], float]:
     return lambda T: rotations(codes.line(T, n, S), z, L)[-1].point.active
 
 
-def _residual(D: int, d: int, S: int, z: int, L: int) -> Callable[[int], float]:
-    small = circuits.random_residual(_SAMPLE, d, d, L, seed=0)
-    active = torch.arange(_SAMPLE)[:, None] if z == 1 else circuits.random_active(_SAMPLE, _SAMPLE, z, seed=0)
+def _residual(
+    D: int, d: int, S: int, z: int, L: int, *, threshold: float = 0.0, seed: int = 0
+) -> Callable[[int], float]:
+    small = circuits.random_residual(_SAMPLE, d, d, L, seed=seed, threshold=threshold)
+    active = torch.arange(_SAMPLE)[:, None] if z == 1 else circuits.random_active(_SAMPLE, _SAMPLE, z, seed=seed)
     # These weights are independent: the mean trace of a sample is chance, which T circuits would blow up.
-    by_layer = [replace(s, trace=0.0) for s in statistics(small, active, circuits.sphere(_SAMPLE, z, d, seed=0))]
+    by_layer = [replace(s, trace=0.0) for s in statistics(small, active, circuits.sphere(_SAMPLE, z, d, seed=seed))]
 
     def predict(T: int) -> float:
         e = q = relative = 0.0

@@ -9,8 +9,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from superpos.checks import check_copies, check_count, check_number
-from superpos.circuits import ResidualCircuits
-from superpos.residual import carry_bias
+from superpos.circuits import ResidualCircuits, carry_bias
 from superpos.theory.equations import averaged, interference, read_off, sharing
 from superpos.theory.neurons import alike, answers, collisions, copies, grouped, sharers
 

@@ -1,12 +1,12 @@
-"""The exact construction: how often an active circuit has no copy of its own. Chapters 11 and 12."""
+"""What the code of the exact construction loses: active circuits without a slot of their own. Chapters 11 and 12."""
 
 import math
 from itertools import combinations
 
 import torch
 
-from superpos import codes
 from superpos.checks import check_count
+from superpos.codes.columns import columns
 
 
 def missing(T: int, n: int, S: int, z: int) -> float:
@@ -57,7 +57,7 @@ def missing_estimate(n: int, S: int, z: int, active: int | None = None) -> float
 
 def _crowds(T: int, n: int, S: int) -> list[tuple[list[int], int]]:
     """How many others are on a circuit's slots, column by column, and how many circuits that is so for."""
-    slots = codes.columns(T, n, S)[0]
+    slots = columns(T, n, S)[0]
     others = torch.stack([torch.bincount(i, minlength=n)[i] - 1 for i in slots])
     least, span = others.amin(dim=1), others.amax(dim=1) - others.amin(dim=1) + 1
     place = torch.cat([torch.ones(1, dtype=torch.int64), span.cumprod(0)])
