@@ -2,35 +2,55 @@
 
 import argparse
 import json
+import os
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from tqdm import tqdm
 
 from superpos.compression import Certificate, Compressed, compress, load
 from superpos.compression.choice import METHODS
-from superpos.compression.reading import read_modules
+from superpos.compression.reading import assumed, read_modules
+from superpos.compression.tensors import read_tensors
+from superpos.words import plain
 from superpos.writing import check_free
 
-OK, FAILS, REFUSED = 0, 1, 2
-_EXIT = "exit codes: 0 all is well; 1 the certificate does not hold; 2 refused, nothing was written"
+OK, FAILS, REFUSED, BROKEN, STOPPED = 0, 1, 2, 4, 130
+_EXIT = (
+    "exit codes: 0 all is well; 1 the certificate does not hold (compress has written its file all the same); "
+    "2 refused, nothing was written; 4 it went wrong on the way, or the result could not be printed: the message says "
+    "whether the file is written; 130 interrupted, and the message says the same. A file is there whole or not at all."
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; its exit code. What is refused is said in one line on the error stream."""
     asked = _parser().parse_args(arguments)
+    state = _watched(getattr(asked, "output", None))
     try:
-        return asked.command(asked)
+        text, code = asked.command(asked)
     except (ValueError, TypeError, OSError) as error:
-        print(f"superpos: {error}", file=sys.stderr)
-        return REFUSED
+        return _complain(f"{error}{state()}", REFUSED)
+    except KeyboardInterrupt:
+        return _complain(f"interrupted{state()}", STOPPED)
+    except Exception as error:
+        _put(sys.stderr, traceback.format_exc())
+        return _complain(f"{type(error).__name__}: {error}{state()}", BROKEN)
+    try:
+        _print(text)
+    except (OSError, ValueError) as error:
+        return _complain(f"the result could not be printed ({error}){state()}", BROKEN)
+    except KeyboardInterrupt:
+        return _complain(f"interrupted{state()}", STOPPED)
+    return code
 
 
-def _compress(asked: argparse.Namespace) -> int:
+def _compress(asked: argparse.Namespace) -> tuple[str, int]:
     check_free(asked.output, overwrite=asked.force, how="--force")
     with _Progress(4) as progress:
         progress("reading")
@@ -40,52 +60,108 @@ def _compress(asked: argparse.Namespace) -> int:
         network = compress(modules, **options)
         progress("certifying")
         certificate = network.certify()
+        text = _said(network, certificate, asked.json, assumed(modules), output=asked.output)
         progress("writing")
         network.save(asked.output, overwrite=asked.force)
-    _say(network, certificate, asked.json, output=str(asked.output))
-    return OK if certificate.holds else FAILS
+    return text, OK if certificate.holds else FAILS
 
 
-def _verify(asked: argparse.Namespace) -> int:
+def _verify(asked: argparse.Namespace) -> tuple[str, int]:
     with _Progress(2 + bool(asked.files)) as progress:
         progress("reading")
         network = load(asked.network)
-        modules = None
+        modules, taken = None, []
         if asked.files:
             progress("reading the small networks")
             modules = read_modules(asked.files, last_relu=asked.last_relu)
+            taken = assumed(modules)
         progress("measuring")
         certificate = network.certify(*_samples(asked.samples), modules=modules)
-    _say(network, certificate, asked.json)
-    return OK if certificate.holds else FAILS
+    return _said(network, certificate, asked.json, taken), OK if certificate.holds else FAILS
 
 
 def _samples(file: Path | None) -> tuple:
     """`active` and `inputs` of a safetensors file."""
     if file is None:
         return None, None
-    try:
-        held = load_file(file)
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"{file}: it is damaged, cut short, or no safetensors file ({error})") from error
+    held, _ = read_tensors(file)
     if not {"active", "inputs"} <= held.keys():
         raise ValueError(f"{file}: it holds {', '.join(sorted(held)) or 'nothing'}; it must hold active and inputs")
     return held["active"], held["inputs"]
 
 
-def _say(network: Compressed, certificate: Certificate, as_json: bool, **more: str) -> None:
+def _said(network: Compressed, certificate: Certificate, as_json: bool, taken: list[str], **more: str) -> str:
+    """The report and the certificate, in words or as JSON, which has no NaN: null stands for it there."""
     if as_json:
-        said = {**more, "report": asdict(network.report()), "certificate": json.loads(certificate.to_json())}
-        print(json.dumps(said, indent=1, ensure_ascii=False))
-        return
-    print(network.report(), certificate, *(f"{name:<10}  {value}" for name, value in more.items()), sep="\n")
+        proof = {**asdict(certificate), "holds": certificate.holds}
+        said = {**more, "assumed": taken, "report": asdict(network.report()), "certificate": proof}
+        return json.dumps(plain(said), indent=1, allow_nan=False)
+    lines = [*(f"{'assumed':<13}  {line}" for line in taken), *(f"{name:<13}  {value}" for name, value in more.items())]
+    return "\n".join([str(network.report()), str(certificate), *lines])
+
+
+def _print(text: str) -> None:
+    """Print to the end; a character that the output cannot encode is written as its number.
+
+    Raises:
+        OSError, ValueError: if the output is closed, or its disk is full.
+    """
+    if sys.stdout is None:
+        raise OSError("the output is closed")
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    try:
+        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        with suppress(
+            OSError, ValueError
+        ):  # or Python would try once more at its end, and give an exit code of its own
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
+
+
+def _complain(text: str, code: int) -> int:
+    _put(sys.stderr, f"superpos: {text}\n")
+    return code
+
+
+def _put(stream: Any, text: str) -> None:
+    """Say it, if anybody listens: the exit code is true all the same."""
+    with suppress(OSError, ValueError):
+        if stream is not None:
+            stream.write(text)
+            stream.flush()
+
+
+def _watched(output: str | None) -> Callable[[], str]:
+    """What can be asked later: whether the output has been written since."""
+    if output is None:
+        return lambda: ""
+    before = _identity(output)
+
+    def state() -> str:
+        if _identity(output) != before:
+            return f"; {output} is written"
+        return "; nothing was written" + (f", {output} is as it was" if before else "")
+
+    return state
+
+
+def _identity(path: str) -> tuple[int, ...]:
+    """What is different for another file at the same place; nothing, if there is none."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return ()
+    return found.st_dev, found.st_ino, found.st_mtime_ns
 
 
 class _Progress:
     """A bar on the error stream, where that is a terminal: one step a call."""
 
     def __init__(self, steps: int) -> None:
-        self.bar = tqdm(total=steps, bar_format="{desc:<28}{bar:30} {elapsed}", disable=None)
+        silent = True if sys.stderr is None else None
+        self.bar = tqdm(total=steps, bar_format="{desc:<28}{bar:30} {elapsed}", disable=silent)
 
     def __enter__(self) -> "_Progress":
         return self
@@ -105,14 +181,14 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("compress", help="many small networks into one", epilog=_EXIT)
     one.set_defaults(command=_compress)
     one.add_argument("files", nargs="+", type=Path, help="safetensors files with one network each, or many")
-    one.add_argument("-o", "--output", type=Path, required=True, help="the file to be written")
+    one.add_argument("-o", "--output", required=True, help="the file to be written")
     one.add_argument("--z", type=int, default=1, help="networks active at once (default 1)")
     one.add_argument("--tolerance", type=float, default=0.0, help="what may go wrong, from 0 (default) to below 1")
     one.add_argument("-D", type=int, default=None, help="width at most (default: the narrowest)")
     one.add_argument("--method", default="auto", choices=("auto", *METHODS), help="construction (default auto)")
     one.add_argument("--seed", type=int, default=0, help="of what is drawn (default 0)")
     one.add_argument("--bound", type=float, default=None, help="largest activation (default: from the weights)")
-    one.add_argument("--force", action="store_true", help="replace the output if it is there")
+    one.add_argument("--force", action="store_true", help="replace the output if it is there; nothing but a file is")
 
     two = commands.add_parser("verify", help="what a compressed network is worth", epilog=_EXIT)
     two.set_defaults(command=_verify)
@@ -122,7 +198,7 @@ def _parser() -> argparse.ArgumentParser:
 
     for command in (one, two):
         command.add_argument("--last-relu", action="store_true", help="the small networks end with a ReLU")
-        command.add_argument("--json", action="store_true", help="print JSON")
+        command.add_argument("--json", action="store_true", help="print JSON; null stands for NaN and infinity")
     return parser
 
 

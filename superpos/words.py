@@ -22,6 +22,15 @@ def number(value: float, digits: int = 3) -> str:
     return f"{mantissa}·10{str(power).translate(_SUPERSCRIPT)}"
 
 
+def plain(value: object) -> object:
+    """The value with None in place of NaN and infinities, which JSON does not know."""
+    if isinstance(value, dict):
+        return {key: plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 class Rows(ABC):
     """Something with `rows`."""
 

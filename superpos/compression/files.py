@@ -4,18 +4,17 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from superpos.blocks import BlockLayer, BlockNetwork
+from superpos.circuits import INDICATOR
 from superpos.compression.choice import Report
 from superpos.compression.large import Large
 from superpos.compression.records import Origin
+from superpos.compression.tensors import DTYPES, digest, infinite, read_tensors, write_tensors
 from superpos.dedicated import DedicatedNetwork, OwnMLPLayer
 from superpos.exact import ExactNetwork, Plan
 from superpos.exact.layers import Cell, LaneLayer, sorting
@@ -23,7 +22,7 @@ from superpos.network import Layer, Network
 from superpos.writing import written
 
 FORMAT, VERSION = "superpos.compressed", 1
-_UNREADABLE = (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, AssertionError, IndexError)
+_UNFIT = (KeyError, TypeError, ValueError, RuntimeError, AssertionError, AttributeError, IndexError)
 
 Tensors = dict[str, Tensor]
 Parts = tuple[Network, Tensor, Origin, Report]  # what a `Large` is made of
@@ -33,63 +32,134 @@ def save(network: Large, path: str | PathLike[str], *, overwrite: bool = False) 
     """Write a network to one file, whole or not at all: its tensors by the names of `state_dict`, and what it is.
 
     Raises:
+        ValueError, TypeError: if a number of the network is not finite, or a name is no word.
         FileExistsError: if there is a file and overwrite is not given.
+        OSError: as `superpos.writing.check_free`, or if the disk is full.
     """
-    about = {
-        "kind": network.origin.kind,
-        "names": network.origin.names,
-        "threshold": network.origin.threshold,
-        "report": asdict(network.report()),
-        "network": _describe(network.network),
-    }
-    metadata = {"format": FORMAT, "version": str(VERSION), "about": json.dumps(about)}
-    tensors = {name: tensor.detach().contiguous() for name, tensor in network.state_dict().items()}
-    with written(Path(path), overwrite=overwrite) as spare:
-        save_file(tensors, spare, metadata=metadata)
+    tensors = network.state_dict()
+    if wrong := infinite(tensors):
+        raise ValueError(f"network is not to be saved: {wrong}; every number must be finite")
+    for name in network.origin.names or ():
+        if not isinstance(name, str):
+            raise TypeError(f"network has a module named {name!r}, a {type(name).__name__}; a name in a file is a str")
+    about = json.dumps(
+        {
+            "kind": network.origin.kind,
+            "names": network.origin.names,
+            "threshold": network.origin.threshold,
+            "report": asdict(network.report()),
+            "network": _describe(network.network),
+        }
+    )
+    metadata = {"format": FORMAT, "version": str(VERSION), "about": about, "digest": digest(tensors, about)}
+    with written(path, overwrite=overwrite) as spare:
+        write_tensors(spare, tensors, metadata)
 
 
 def read(path: str | PathLike[str], *, device: str | torch.device = "cpu") -> Parts:
     """The parts of a network that `save` wrote: bit for bit the same.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it is cut short, of another program, or of a newer version of this one.
+        FileNotFoundError, PermissionError: if there is no such file, or it may not be read.
+        ValueError: if it is cut short, of another program, or of a newer version of this one; if its numbers do not
+            fit together, are not finite, or are not those that were saved; or if there is no such device.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"path is {path}; there is no such file")
-    try:
-        with safe_open(path, framework="pt", device=str(device)) as stored:
-            metadata = stored.metadata() or {}
-            if metadata.get("format") != FORMAT:
-                raise Foreign(f"path is {path}; it is a safetensors file, but not one that superpos has written")
-            if not metadata["version"].isdigit() or int(metadata["version"]) > VERSION:
-                raise Foreign(
-                    f"path is {path}; its format is version {metadata['version']}, and this superpos reads up to "
-                    f"version {VERSION}: install a newer one"
-                )
-            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-        return _rebuild(json.loads(metadata["about"]), tensors)
-    except Foreign as error:
-        raise ValueError(str(error)) from None
-    except _UNREADABLE as error:
+    device = _device(device)
+    tensors, metadata = read_tensors(path)
+    said = f"path is {path}"
+    if metadata.get("format") != FORMAT:
+        raise ValueError(f"{said}; it is a safetensors file, but not one that superpos has written")
+    version = metadata.get("version", "")
+    if version.isdecimal() and int(version) > VERSION:
         raise ValueError(
-            f"path is {path}; it is damaged, cut short, or no file of superpos ({type(error).__name__}: {error})"
+            f"{said}; its format is version {version}, and this superpos reads up to version {VERSION}: "
+            "install a newer one"
+        )
+    if wrong := infinite(tensors):
+        raise ValueError(f"{said}; it is damaged: {wrong}, and every number must be finite")
+    try:
+        about = json.loads(metadata["about"])
+        parts = _rebuild(about, {name: tensor.to(device) for name, tensor in tensors.items()})
+    except _UNFIT as error:
+        raise ValueError(f"{said}; it is damaged, or no file of superpos ({_words(error)})") from error
+    if "digest" in metadata and metadata["digest"] != digest(tensors, metadata["about"]):
+        raise ValueError(f"{said}; it is damaged: its numbers or their description are not those that were saved")
+    return parts
+
+
+def _device(device: str | torch.device) -> torch.device:
+    """The device, refused where nothing can be put on it."""
+    try:
+        found = torch.device(device)
+        torch.zeros(1, device=found).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError, ValueError) as error:
+        raise ValueError(
+            f"device is {device}; there is none such here, but 'cpu' always is ({_words(error)})"
         ) from error
+    return found
 
 
-class Foreign(Exception):
-    """A file that is sound but not for us; the message says why."""
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
 
 
 def _rebuild(about: dict[str, Any], tensors: Tensors) -> Parts:
     kind = about["network"]["construction"]
     own = {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
+    if others := sorted(tensors.keys() - {"widths", *(f"network.{name}" for name in own)}):
+        raise ValueError(f"nobody knows what {others[0]} is")
+    dtypes = {t.dtype for t in own.values() if t.dtype != torch.int64}
+    if len(dtypes) != 1 or not dtypes <= {*DTYPES}:
+        raise ValueError(f"numbers are of {', '.join(sorted(map(str, dtypes)))}; they must be of one floating dtype")
     core = _BUILDERS[kind](about["network"], own)
+    _same_indices(core, own)
     core.load_state_dict(own)  # strict: every number is there, none is left over
     names = None if about["names"] is None else tuple(about["names"])
-    origin = Origin(about["kind"], names, about["threshold"], None)
-    return core, tensors["widths"], origin, Report.from_dict(about["report"])
+    report = Report.from_dict(about["report"])
+    parts = core, tensors["widths"], Origin(about["kind"], names, about["threshold"], None), report
+    _check(*parts)
+    return parts
+
+
+def _same_indices(core: Network, own: Tensors) -> None:
+    """Refuse indices that are not what follows from the others."""
+    for name, tensor in core.state_dict().items():
+        if tensor.dtype == torch.int64 and not torch.equal(tensor, own[name]):
+            raise ValueError(f"{name} is not what follows from the other indices")
+
+
+def _check(core: Network, widths: Tensor, origin: Origin, report: Report) -> None:
+    """Refuse words that do not fit the numbers."""
+    d = core.d - (INDICATOR if origin.threshold is not None else 0)
+    if (report.T, report.L) != (core.T, core.L) or not 1 <= report.z <= core.T:
+        raise ValueError(f"the report is of {report.T} circuits of {report.L} layers, not of {core.T} of {core.L}")
+    if origin.kind not in ("mlp", "residual"):
+        raise ValueError(f"modules are of kind {origin.kind!r}")
+    for name in origin.names or ():
+        if not isinstance(name, str):
+            raise ValueError(f"names hold {name!r}, which is no word")
+    if origin.names is not None and len(origin.names) != core.T:
+        raise ValueError(f"names are {len(origin.names)}, of {core.T} modules")
+    if origin.names is not None and len(set(origin.names)) != core.T:
+        twice = next(name for i, name in enumerate(origin.names) if name in origin.names[:i])
+        raise ValueError(f"names hold {twice!r} twice")
+    columns = core.L + 1 if origin.kind == "mlp" else None
+    if widths.dtype != torch.int64 or widths.dim() != 2 or len(widths) != core.T or widths.shape[1] < 2:
+        raise ValueError(f"widths are {widths.dtype} of shape {tuple(widths.shape)}, of {core.T} modules")
+    if columns is not None and widths.shape[1] != columns:
+        raise ValueError(f"widths are of {widths.shape[1] - 1} layers; there are {core.L}")
+    if int(widths.min()) < 1 or int(widths.max()) > d:
+        raise ValueError(f"widths are {widths.min()} … {widths.max()}; they must lie in 1 … {d}")
+
+
+def _within(tensors: Tensors, name: str, shape: tuple[int, ...], size: int) -> Tensor:
+    """Indices of that shape below that size."""
+    found = tensors[name]
+    if found.dtype != torch.int64 or tuple(found.shape) != shape:
+        raise ValueError(f"{name} is {found.dtype} of shape {tuple(found.shape)}; it must be int64 of shape {shape}")
+    if int(found.min()) < 0 or int(found.max()) >= size:
+        raise ValueError(f"{name} holds {found.min()} … {found.max()}; indices must lie in 0 … {size - 1}")
+    return found
 
 
 def _describe(network: Network) -> dict[str, Any]:
@@ -114,34 +184,46 @@ def _relu(network: Network) -> list[bool]:
 
 
 def _exact(about: dict[str, Any], tensors: Tensors) -> ExactNetwork:
-    plan, first = Plan(**about["plan"]), tensors["here"]
+    plan = Plan(**about["plan"])
+    here, there = (_within(tensors, name, (plan.S, plan.T), plan.n_g) for name in ("here", "there"))
     skip = len({name.split(".")[1] for name in tensors if name.startswith("layers.")}) - len(about["cells"])
     cells: list[LaneLayer] = []
     w = torch.empty(0)
     for l, cell in enumerate(about["cells"]):
         w, b = (tensors[f"layers.{skip + l}.{name}"] for name in ("cells", "biases"))
         cells.append(Cell(w, b, plan.z, back=l % 2 == 1, **cell))
-    if first.shape != (plan.S, plan.T) or w.shape[:3] != (plan.S, plan.n_g, plan.n_g):
-        raise ValueError(f"sizes {tuple(first.shape)} and {tuple(w.shape)} are not those of its plan")
+    if tuple(w.shape) != (plan.S, plan.n_g, plan.n_g, plan.d, plan.d):
+        raise ValueError(f"weights of shape {tuple(w.shape)} are not those of its plan")
     sort = sorting(plan.S, plan.z, plan.n_g, plan.d + 2, about["sorting"])
     layers = [layer.to(w) for layer in (*sort, *cells)]
-    return ExactNetwork(plan, first, tensors["there"], layers, about["bound"], about["reach"])
+    return ExactNetwork(plan, here, there, layers, about["bound"], about["reach"])
 
 
 def _dedicated(about: dict[str, Any], tensors: Tensors) -> DedicatedNetwork:
+    T, d = about["T"], about["d"]
+    for l in range(len(about["relu"])):
+        if tensors[f"layers.{l}.w"].shape != (T, d, d) or tensors[f"layers.{l}.b"].shape != (T, d):
+            raise ValueError(f"layer {l} is not of {T} circuits of width {d}")
     layers: list[Layer] = [
         OwnMLPLayer(tensors[f"layers.{l}.w"], tensors[f"layers.{l}.b"], relu) for l, relu in enumerate(about["relu"])
     ]
-    return DedicatedNetwork(about["T"], about["d"], layers)
+    return DedicatedNetwork(T, d, layers)
 
 
 def _blocks(about: dict[str, Any], tensors: Tensors) -> BlockNetwork:
     n, first = about["n"], tensors["first"]
+    L, (T, d, _) = len(about["relu"]), first.shape
+    slots = _within(tensors, "slots", (L, T, tensors["slots"].shape[-1]), n)
+    if first.shape != (T, d, d) or tensors["unit"].shape != (L, T, d):
+        raise ValueError(f"first is of shape {tuple(first.shape)}, unit of {tuple(tensors['unit'].shape)}")
+    for l in range(L):
+        if tensors[f"layers.{l}.b"].shape != (n * d,) or (l and tensors[f"layers.{l}.W"].shape != (n * d, n * d)):
+            raise ValueError(f"layer {l} is not of width {n * d}")
     layers = [
         BlockLayer(tensors.get(f"layers.{l}.W"), tensors[f"layers.{l}.b"][::n], n, relu)
         for l, relu in enumerate(about["relu"])
     ]
-    return BlockNetwork(first, tensors["slots"], layers, unit=tensors["unit"])
+    return BlockNetwork(first, slots, layers, unit=tensors["unit"])
 
 
 _BUILDERS: dict[str, Callable[[dict[str, Any], Tensors], Network]] = {

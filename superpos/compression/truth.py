@@ -9,13 +9,14 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
-from safetensors.torch import save_file
 from torch import Tensor
 
 from superpos.compression.large import Large
+from superpos.compression.tensors import write_tensors
 from superpos.sampling import generator
-from superpos.writing import check_free, written
+from superpos.writing import ABOUT, check_free, written
 
+FORMAT = "superpos.ground_truth"
 FILES = {
     "network.safetensors": "W.l (out, in) and b.l (out) of every layer l = 0, 1, …: A ← ReLU(A Wᵀ + b); the ReLU of "
     "the last layer is left out where `last_relu` is false",
@@ -48,14 +49,14 @@ def ground_truth(
         path: the folder to be made.
         active, inputs: samples as for `run`; by default 1,000 random sets on standard normal inputs.
         seed: of these, and of the shuffled control.
-        overwrite: whether to replace a folder that is there.
+        overwrite: whether to replace such a folder that is there.
 
     Raises:
-        FileExistsError: if there is something at the path and overwrite is not given.
-        OSError: if the disk has no room for it.
+        FileExistsError: if there is something at the path and overwrite is not given, or a folder with other files.
+        OSError: as `superpos.writing.check_free`, or if the disk has no room for it.
     """
+    check_free(path, overwrite=overwrite, folder=FORMAT)
     path = Path(path)
-    check_free(path, overwrite=overwrite)
     active, inputs = network.samples(active, inputs, seed=seed)
     A = network.encode(active, inputs).detach()
     _check_room(network, path, len(active))
@@ -80,18 +81,18 @@ def ground_truth(
         "circuits.safetensors": {"weights": small.weights, "biases": small.biases},
         "control.safetensors": control,
     }
-    with written(path, overwrite=overwrite) as folder:
+    with written(path, overwrite=overwrite, folder=FORMAT) as folder:
         folder.mkdir()
         for name, tensors in contents.items():
-            save_file({key: tensor.detach().contiguous().cpu() for key, tensor in tensors.items()}, folder / name)
+            write_tensors(folder / name, tensors)
         about = json.dumps(_about(network, active, seed), indent=1, ensure_ascii=False)
-        (folder / "README.json").write_text(about + "\n")
+        (folder / ABOUT).write_text(about + "\n", encoding="utf8")
 
 
 def _about(network: Large, active: Int64[Tensor, "B z"], seed: int) -> dict[str, Any]:
     report = network.report()
     return {
-        "format": "superpos.ground_truth",
+        "format": FORMAT,
         "version": 1,
         "construction": report.method,
         "circuits": network.T,
@@ -139,7 +140,7 @@ def _check_room(network: Large, path: Path, samples: int) -> None:
     pairs = sum(math.prod(network.size(l)) for l in range(len(widths)))
     size = network.like.element_size()
     needed = pairs * (2 * size + 4) + 2 * samples * sum(widths) * size
-    free = shutil.disk_usage(path.parent).free
+    free = shutil.disk_usage(path.resolve().parent).free
     if needed > free:
         sizes = f"about {needed / 1e6:,.0f} MB are needed there, and {free / 1e6:,.0f} MB are free"
         raise OSError(f"path is {path}; {sizes}")
