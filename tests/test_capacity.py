@@ -18,6 +18,7 @@ from joblib.parallel import ThreadingBackend
 from superpos import circuits, codes, exact, redundant, sweep, theory
 from superpos.sweep import Capacity
 from superpos.sweep.capacity import _search, measured
+from superpos.sweep.rows import mark
 
 HERE = Path(__file__).parent
 SMALL = (  # one of each construction, all fast
@@ -254,8 +255,9 @@ def test_rows_are_in_order_and_others_are_kept(tmp_path: Path) -> None:
     rows = sweep.run(product, POINTS, iter([1, 0]), path)
     assert [(row["a"], row["seed"]) for row in rows] == [(a, s) for a in (1, 2, 9, 10) for s in (0, 1)]
     assert rows == json.loads(path.read_text())
-    assert rows[0] == {"a": 1, "b": 0.5, "seed": 0, "value": 0.5}
-    assert sweep.run(product, [Point(3)], [0], path) == [{"a": 3, "b": 0.5, "seed": 0, "value": 1.5}]
+    what = mark(product, Point)
+    assert rows[0] == {"a": 1, "b": 0.5, "seed": 0, "measure": what, "value": 0.5}
+    assert sweep.run(product, [Point(3)], [0], path) == [{"a": 3, "b": 0.5, "seed": 0, "measure": what, "value": 1.5}]
     assert [row["a"] for row in json.loads(path.read_text())] == [1, 1, 2, 2, 3, 9, 9, 10, 10]
 
 
@@ -269,31 +271,42 @@ def test_only_what_is_missing_is_measured(tmp_path: Path) -> None:
     assert sorted((tmp_path / "log").read_text().split("\n")) == ["", "1 0", "10 0", "2 0", "9 0"]
 
 
-def test_a_killed_sweep_goes_on_where_it_stopped(tmp_path: Path) -> None:
+def test_a_killed_sweep_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, log, seeds = tmp_path / "rows.json", tmp_path / "log", range(3)
     code = "import sys, test_capacity as t; t.slow_sweep(*sys.argv[1:])"
-    command = [sys.executable, "-c", code, str(path), str(log)]
-    with subprocess.Popen(command, cwd=HERE, stderr=subprocess.DEVNULL) as child:
+    command = [sys.executable, "-c", code, str(path)]
+    beside = tmp_path / "rows.json.part"
+    own = {**os.environ, "LOG": str(log), "WAIT": "0.1"}
+    with subprocess.Popen(command, cwd=HERE, stderr=subprocess.DEVNULL, env=own) as child:
         stop = time.monotonic() + 120
-        while not path.exists() or len(json.loads(path.read_text())) < 3:
+        while not beside.exists() or beside.read_bytes().count(b"\n") < 3:
             assert child.poll() is None
             assert time.monotonic() < stop
             time.sleep(0.01)
         os.kill(child.pid, signal.SIGKILL)
-    rows, finished = json.loads(path.read_text()), log.read_text().splitlines()
+    rows, finished = [json.loads(line) for line in beside.read_text().splitlines()], log.read_text().splitlines()
     # Every row but at most the one that was being stored.
     assert 3 <= len(rows) < 12
     assert len(finished) - 1 <= len(rows) <= len(finished)
     assert {f"{row['a']} {row['seed']}" for row in rows} <= set(finished)
-    sweep.run(partial(logged, log=str(log)), POINTS, seeds, path)
+    with beside.open("a") as stream:
+        stream.write('{"a": 1, "b"')  # as a sweep leaves it that is killed while it writes
+    monkeypatch.setenv("LOG", str(log))
+    monkeypatch.setenv("WAIT", "0")
+    sweep.run(slow, POINTS, seeds, path)
     assert len(log.read_text().splitlines()) == len(finished) + 12 - len(rows)
-    sweep.run(product, POINTS, seeds, tmp_path / "undisturbed.json")
+    assert not beside.exists()
+    sweep.run(slow, POINTS, seeds, tmp_path / "undisturbed.json")
     assert path.read_bytes() == (tmp_path / "undisturbed.json").read_bytes()
 
 
-def slow_sweep(path: str, log: str) -> None:
+def slow(setting: Point, seed: int) -> dict:
+    return logged(setting, seed, log=os.environ["LOG"], wait=float(os.environ["WAIT"]))
+
+
+def slow_sweep(path: str) -> None:
     """What the test above stops: twelve jobs of a tenth of a second."""
-    sweep.run(partial(logged, log=log, wait=0.1), POINTS, range(3), path)
+    sweep.run(slow, POINTS, range(3), path)
 
 
 def test_the_same_file_wherever_it_runs(tmp_path: Path) -> None:
@@ -317,7 +330,8 @@ def test_a_backend_that_returns_all_at_once_is_given_a_few_at_a_time(tmp_path: P
     stored = []
 
     def measure(setting: Point, seed: int) -> dict:
-        stored.append(len(json.loads(path.read_text())) if path.exists() else 0)
+        beside = path.with_name("rows.json.part")
+        stored.append(beside.read_bytes().count(b"\n") if beside.exists() else 0)
         return product(setting, seed)
 
     with joblib.parallel_config(backend="all at once", n_jobs=2):
@@ -409,17 +423,19 @@ def test_store_leaves_nothing_but_the_file(tmp_path: Path, monkeypatch: pytest.M
 def test_sweeps_are_imported_without_joblib() -> None:
     code = "import sys, torch; own = set(sys.modules); import superpos.sweep; print(*set(sys.modules) - own)"
     done = subprocess.run([sys.executable, "-c", code], cwd=HERE.parent, capture_output=True, text=True, check=True)
-    assert "superpos.sweep.run" in done.stdout.split()
+    assert "superpos.sweep.rows" in done.stdout.split()
     assert not {"joblib", "tqdm", "dask", "distributed"} & set(done.stdout.split())
 
 
 def test_without_joblib_a_sweep_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "joblib", None)
+    monkeypatch.delitem(sys.modules, "superpos.sweep.jobs", raising=False)
     with pytest.raises(ImportError, match=r"pip install 'superpos\[sweep\]'"):
         sweep.run(product, POINTS, [0], tmp_path / "rows.json")
 
 
 def test_a_stored_row_can_be_measured_again() -> None:
+    assert {row["measure"] for row in sweep.stored("capacity")} == {mark(sweep.capacity, Capacity)}
     for construction, D in (("balanced", 250), ("exact", 250), ("redundant", 250), ("residual", 128)):
         row = sweep.stored("capacity", construction=construction, D=D, L=5, seed=1)[0]
         again = sweep.capacity(sweep.setting(row, Capacity), row["seed"])

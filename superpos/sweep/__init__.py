@@ -1,8 +1,12 @@
 """Experiments over many settings, on one machine or a cluster. Chapters 7, 8, 10 and 12.
 
 One function measures one setting with one seed, so that a stored result can be recomputed alone; `run` does it for many
-of them. `scripts/sweeps.py` makes the stored results, `stored` reads them.
+of them. `scripts/sweeps.py` makes the stored results, `stored` reads them. Only `run` needs joblib, and is imported
+when it is asked for.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from superpos.circuits import kaleidoscopes
 from superpos.sweep.capacity import CONSTRUCTIONS, Capacity, capacity, predicted_capacity
@@ -17,8 +21,11 @@ from superpos.sweep.experiments import (
     stored,
     usable,
 )
-from superpos.sweep.run import run, store
+from superpos.sweep.rows import store
 from superpos.theory import predicted_usable, seizure_limit
+
+if TYPE_CHECKING:
+    from superpos.sweep.jobs import run
 
 __all__ = [
     "CONSTRUCTIONS",
@@ -40,3 +47,17 @@ __all__ = [
     "stored",
     "usable",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """`run`, and what it needs."""
+    if name != "run":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return import_module(f"{__name__}.jobs").run
+    except ImportError as error:
+        raise ImportError("superpos.sweep.run needs joblib and tqdm: pip install 'superpos[sweep]'") from error
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
