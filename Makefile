@@ -49,7 +49,10 @@ reproducible: $(READY)  ## build twice from scratch and compare (takes two full 
 	@$(BIN)/python scripts/check_reproducible.py
 
 clean:  ## remove the build and the virtual environment
-	rm -rf $(BUILD) $(VENV)
+	@$(PYTHON) scripts/build.py --clean $(BUILD)
+	@[ ! -e $(VENV) ] || [ -e $(VENV)/.superpos ] || [ -e $(READY) ] || \
+	    { echo "superpos: VENV is $(VENV); make has not made it, so it is not removed" >&2; exit 2; }
+	rm -rf $(VENV)
 
 # The file .ready is written last and says where the environment was made: one that was moved or broken is made anew.
 SOUND := $(shell [ "$$(cat $(READY) 2>/dev/null)" = "$(CURDIR)" ] && $(BIN)/python -c 'import pip, yaml' >/dev/null 2>&1 && echo yes)
@@ -64,6 +67,6 @@ $(SITE)/.built: $(READY) $(BUILD)/sources $(SOURCES)
 $(BUILD)/superpos.pdf: $(SITE)/.built scripts/pdf.py
 	@$(BIN)/python scripts/pdf.py $(BUILD)
 
-$(BUILD)/sources: FORCE
-	@mkdir -p $(BUILD)
+$(BUILD)/sources: FORCE | $(READY)
+	@$(BIN)/python scripts/build.py --claim $(BUILD)
 	@echo "$(STATE)" | tr ' ' '\n' | cmp -s - $@ || echo "$(STATE)" | tr ' ' '\n' > $@

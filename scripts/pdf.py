@@ -164,7 +164,7 @@ def main(build: Path) -> int:
         print("superpos: the PDF needs Chromium. On Debian or Ubuntu: apt-get install chromium", file=sys.stderr)
         return 1
     toc, config, citation = (
-        yaml.safe_load((ROOT / name).read_text()) for name in ("_toc.yml", "_config.yml", "CITATION.cff")
+        yaml.safe_load((ROOT / name).read_text(encoding="utf8")) for name in ("_toc.yml", "_config.yml", "CITATION.cff")
     )
     page, aside, pdf = build / "superpos.html", build / "superpos.pdf.new", build / "superpos.pdf"
     try:

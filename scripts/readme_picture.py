@@ -12,7 +12,9 @@ ROOT = Path(__file__).parent.parent
 
 def main() -> None:
     folder = ROOT / "_build/html/_images/explore/fig-claim"
-    first = next(frame for frame in json.loads((folder / "data.json").read_text())["frames"] if frame["start"])
+    first = next(
+        frame for frame in json.loads((folder / "data.json").read_text(encoding="utf8"))["frames"] if frame["start"]
+    )
     shutil.copyfile(folder / first["file"], ROOT / "book/assets/claim.svg")
 
 

@@ -17,8 +17,13 @@ command -v "$PYTHON" >/dev/null 2>&1 ||
 
 # An environment that is whole is brought up to date; any other is made anew.
 if [ "$SOUND" != yes ]; then
+    # Nothing is removed that was not made here: the file .superpos is written first, and says so.
+    if [ -e "$VENV" ] && [ ! -e "$VENV/.superpos" ] && [ ! -e "$VENV/.ready" ] && [ -n "$(ls -A "$VENV")" ]; then
+        stop "VENV is $VENV; there are files in it, and no set-up has made it. Remove it, or give another VENV"
+    fi
     echo "Making the environment $VENV (a few minutes, once) …"
     rm -rf "$VENV"
+    mkdir -p "$VENV" && : >"$VENV/.superpos" || stop "the folder $VENV could not be made"
     "$PYTHON" -m venv "$VENV" || stop "the virtual environment $VENV could not be made; see the message above"
 fi
 rm -f "$VENV/.ready"

@@ -15,7 +15,6 @@ Weights are rounded to 16 bits.
 """
 
 import itertools
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +27,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from superpos.circuits import MLPCircuits, ResidualCircuits, trained
 from superpos.circuits.trained import Tasks, tasks
+from superpos.writing import written
 
 KEPT, BATCH, STEPS, NOISE, DECAY, SEED = 1024, 64, 600, 0.3, 0.03, 2024
 DATA = Path(__file__).parent.parent / "superpos" / "data" / "trained.npz"
@@ -183,10 +183,8 @@ def main() -> None:
         names = ("w_in", "w_out", "bias") if kind == "residual" else ("weights", "biases")
         stored |= {f"{kind}_{name}": getattr(circuits, name)[:, best].half().numpy() for name in names}
     DATA.parent.mkdir(exist_ok=True)
-    part = DATA.with_suffix(".part")
-    with part.open("wb") as stream:
-        np.savez_compressed(stream, allow_pickle=False, **stored)
-    os.replace(part, DATA)
+    with written(DATA, overwrite=True) as spare:
+        np.savez_compressed(spare, allow_pickle=False, **stored)
     mlp, residual, samples = trained()
     for name, task, circuits in (("residual", samples.residual, residual), ("MLP", samples.mlp, mlp)):
         alone = accuracy(task, circuits)

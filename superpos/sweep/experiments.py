@@ -64,7 +64,7 @@ def stored(name: str, **where: float | int | str) -> list[dict]:
     names = sorted(f.name.removesuffix(".json") for f in folder.iterdir() if f.name.endswith(".json"))
     if name not in names:
         raise ValueError(f"name is {name!r}; the stored experiments are {', '.join(names)}")
-    rows = json.loads((folder / f"{name}.json").read_text())
+    rows = json.loads((folder / f"{name}.json").read_text(encoding="utf8"))
     chosen = [row for row in rows if all(row.get(key) == value for key, value in where.items())]
     if not chosen:
         there = {key: sorted({row[key] for row in rows if key in row}) for key in where}
