@@ -39,7 +39,7 @@ def main() -> None:
     }
     if asked.json:
         machine = {"cores": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
-        asked.json.write_text(json.dumps({"machine": machine, **rows}, indent=1) + "\n")
+        asked.json.write_text(json.dumps({"machine": machine, **rows}, indent=1) + "\n", encoding="utf8")
 
 
 if __name__ == "__main__":

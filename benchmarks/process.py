@@ -18,21 +18,21 @@ def child(module: str, method: str, sizes: tuple[int, ...], **environment: str) 
     """Run `python -m module method sizes…` in a fresh process; it prints one JSON object."""
     command = [sys.executable, "-m", module, method, *map(str, sizes)]
     done = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **environment}, check=True, stdout=subprocess.PIPE, text=True
+        command, cwd=ROOT, env={**os.environ, **environment}, check=True, stdout=subprocess.PIPE, encoding="utf8"
     )
     return json.loads(done.stdout)
 
 
 def memory() -> dict[str, int]:
     """Bytes of this process now resident ("VmRSS"), at the peak ("VmHWM"), and of files, e.g. libraries ("RssFile")."""
-    status = Path("/proc/self/status").read_text()
+    status = Path("/proc/self/status").read_text(encoding="utf8")
     fields = dict(line.split(":", 1) for line in status.splitlines())
     return {name: int(fields[name].split()[0]) * 1024 for name in ("VmRSS", "VmHWM", "RssFile")}
 
 
 def start_peak() -> dict[str, int]:
     """Let the peak of this process start again from here; what is resident now."""
-    Path("/proc/self/clear_refs").write_text("5")
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf8")
     return memory()
 
 

@@ -100,7 +100,7 @@ def _device(device: str | torch.device) -> torch.device:
 
 
 def _words(error: Exception) -> str:
-    return f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
 
 def _rebuild(about: dict[str, Any], tensors: Tensors) -> Parts:
@@ -191,9 +191,9 @@ def _exact(about: dict[str, Any], tensors: Tensors) -> ExactNetwork:
     w = torch.empty(0)
     for l, cell in enumerate(about["cells"]):
         w, b = (tensors[f"layers.{skip + l}.{name}"] for name in ("cells", "biases"))
+        if tuple(w.shape) != (*b.shape, plan.d) or tuple(b.shape) != (plan.S, plan.n_g, plan.n_g, plan.d):
+            raise ValueError(f"weights of shape {tuple(w.shape)} and biases of {tuple(b.shape)} do not fit the plan")
         cells.append(Cell(w, b, plan.z, back=l % 2 == 1, **cell))
-    if tuple(w.shape) != (plan.S, plan.n_g, plan.n_g, plan.d, plan.d):
-        raise ValueError(f"weights of shape {tuple(w.shape)} are not those of its plan")
     sort = sorting(plan.S, plan.z, plan.n_g, plan.d + 2, about["sorting"])
     layers = [layer.to(w) for layer in (*sort, *cells)]
     return ExactNetwork(plan, here, there, layers, about["bound"], about["reach"])
