@@ -39,8 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _complain(f"interrupted{state()}", STOPPED)
     except Exception as error:
-        _put(sys.stderr, traceback.format_exc())
-        return _complain(f"{type(error).__name__}: {error}{state()}", BROKEN)
+        return _complain(f"{traceback.format_exc()}superpos: {type(error).__name__}: {error}{state()}", BROKEN)
     try:
         _print(text)
     except (OSError, ValueError) as error:
@@ -101,17 +100,15 @@ def _said(network: Compressed, certificate: Certificate, as_json: bool, taken: l
 
 
 def _print(text: str) -> None:
-    """Print to the end; a character that the output cannot encode is written as its number.
+    """Print to the end.
 
     Raises:
         OSError, ValueError: if the output is closed, or its disk is full.
     """
     if sys.stdout is None:
         raise OSError("the output is closed")
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     try:
-        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
-        sys.stdout.flush()
+        _put(sys.stdout, f"{text}\n")
     except (OSError, ValueError):
         with suppress(
             OSError, ValueError
@@ -121,16 +118,18 @@ def _print(text: str) -> None:
 
 
 def _complain(text: str, code: int) -> int:
-    _put(sys.stderr, f"superpos: {text}\n")
+    """Say it, if anybody listens: the exit code is true all the same."""
+    with suppress(OSError, ValueError):
+        if sys.stderr is not None:
+            _put(sys.stderr, f"superpos: {text}\n")
     return code
 
 
 def _put(stream: Any, text: str) -> None:
-    """Say it, if anybody listens: the exit code is true all the same."""
-    with suppress(OSError, ValueError):
-        if stream is not None:
-            stream.write(text)
-            stream.flush()
+    """Write all of it; a character that the stream cannot encode as its number."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    stream.flush()
 
 
 def _watched(output: str | None) -> Callable[[], str]:

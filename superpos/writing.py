@@ -55,6 +55,8 @@ def check_free(path: Place, *, overwrite: bool, folder: str | None = None, how: 
     said = f"path is {text}"
     if not text or "\0" in text:
         raise OSError(f"path is {text!r}; it must be the name of a {'folder' if folder else 'file'}")
+    if not _utf8(text):
+        raise OSError(f"path is {text!a}; its name is no UTF-8: give another name")
     if text.endswith((os.sep, os.altsep or os.sep)) and not folder:
         raise IsADirectoryError(f"{said}; a name that ends with a slash is that of a folder: give that of a file")
     goal = Path(os.path.realpath(text))
@@ -78,6 +80,11 @@ def check_free(path: Place, *, overwrite: bool, folder: str | None = None, how: 
         raise PermissionError(f"{said}; nothing may be written into the folder {goal.parent}")
     if mode is not None and not overwrite:
         raise FileExistsError(f"{said}; it is there already: give {how} to replace it")
+
+
+def _utf8(text: str) -> bool:
+    """Whether a name can be told to others: one in an old encoding holds halves of characters."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 _KINDS = {

@@ -24,6 +24,8 @@ def read_tensors(path: str | PathLike[str]) -> tuple[dict[str, Tensor], dict[str
     if not path.is_file():
         what = ": it is a folder" if path.is_dir() else ": it is a device, a pipe or a socket" if path.exists() else ""
         raise FileNotFoundError(f"path is {path}; there is no such file{what}")
+    if any("\ud800" <= character <= "\udfff" for character in str(path)):  # safetensors asks for it
+        raise ValueError(f"path is {str(path)!a}; its name is no UTF-8: rename it")
     with path.open("rb") as stream:
         start = stream.read(2)
     try:
