@@ -90,7 +90,7 @@ def _samples(file: Path | None) -> tuple:
 
 
 def _said(network: Compressed, certificate: Certificate, as_json: bool, taken: list[str], **more: str) -> str:
-    """The report and the certificate, in words or as JSON, which has no NaN: null stands for it there."""
+    """The report and the certificate, in words or as JSON."""
     if as_json:
         proof = {**asdict(certificate), "holds": certificate.holds}
         said = {**more, "assumed": taken, "report": asdict(network.report()), "certificate": proof}
@@ -197,7 +197,9 @@ def _parser() -> argparse.ArgumentParser:
 
     for command in (one, two):
         command.add_argument("--last-relu", action="store_true", help="the small networks end with a ReLU")
-        command.add_argument("--json", action="store_true", help="print JSON; null stands for NaN and infinity")
+        command.add_argument(
+            "--json", action="store_true", help="print JSON; numbers that are not finite are text there"
+        )
     return parser
 
 

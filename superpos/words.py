@@ -23,12 +23,12 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def plain(value: object) -> object:
-    """The value with None in place of NaN and infinities, which JSON does not know."""
+    """The value for JSON: numbers that are not finite, which it does not know, as text."""
     if isinstance(value, dict):
         return {key: plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return [plain(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class Rows(ABC):

@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, fields, is_dataclass
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from joblib import Parallel, delayed, effective_n_jobs
 from tqdm import tqdm
 
 from superpos.checks import check_seed
-from superpos.sweep.rows import MEASURE, SEED, Table, key, mark
+from superpos.sweep.rows import MEASURE, SEED, Key, Table, key, mark
 
 Measure = Callable[[Any, int], dict]
 
@@ -54,14 +54,15 @@ def run(
     """
     names, seeds = _names(settings), _checked(seeds)
     what = mark(measure, type(settings[0]))
-    own = [{**asdict(s), SEED: seed, MEASURE: what} for s in settings for seed in seeds]
-    wanted = {key(row, names): row for row in own}
-    jobs_of = dict(zip((key(row, names) for row in own), ((s, seed) for s in settings for seed in seeds), strict=True))
+    wanted: dict[Key, tuple[Any, int, dict]] = {}
+    for setting, seed in product(settings, seeds):
+        row = {**asdict(setting), SEED: seed, MEASURE: what}
+        wanted.setdefault(key(row, names), (setting, seed, row))
     table = Table(Path(path), names)
     there = table.read()
     left = [k for k in wanted if k not in there]
     failed: list[_Failure] = []
-    jobs = ((*jobs_of[k], wanted[k]) for k in left if not failed)  # none is begun after one has failed
+    jobs = (wanted[k] for k in left if not failed)  # none is begun after one has failed
     bar = tqdm(total=len(wanted), initial=len(wanted) - len(left), desc=Path(path).stem)
     try:
         with bar, closing(_finished(measure, jobs, n_jobs)) as finished:

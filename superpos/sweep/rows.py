@@ -66,9 +66,10 @@ def _told(place: str, value: object) -> object:
         return ["partial", *(_told(place, part) for part in (value.func, value.args, value.keywords))]
     if is_dataclass(value) and not isinstance(value, type):
         return [_told(place, type(value)), *(_told(place, getattr(value, field.name)) for field in fields(value))]
+    bound = getattr(value, "__self__", None) is not None
     value = inspect.unwrap(value) if callable(value) else value
     name = getattr(value, "__qualname__", "<lambda>")
-    if name.endswith("<lambda>") or getattr(value, "__self__", None) is not None:
+    if bound or name.endswith("<lambda>"):
         raise TypeError(
             f"{place} is or holds {value!r}, which no name tells from others like it: give a function made with def, "
             "with a functools.partial for what is fixed, of numbers, words, lists and dataclasses"
