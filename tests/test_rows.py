@@ -41,7 +41,7 @@ class Scale:
         return {"value": self.by * setting.a}
 
 
-def product(setting: Point | Other, seed: int, *, by: float = 1.0) -> dict:
+def product(setting: Point | Other, seed: int, *, by: Any = 1.0, **more: object) -> dict:
     return {"value": setting.a * setting.b * by + seed}
 
 
