@@ -77,7 +77,7 @@ def address(given: Mapping[str, str], environment: Mapping[str, str]) -> Address
 
 def published() -> Address:
     """The addresses of this book."""
-    return address(yaml.safe_load((ROOT / "book/site.yml").read_text()), os.environ)
+    return address(yaml.safe_load((ROOT / "book/site.yml").read_text(encoding="utf8")), os.environ)
 
 
 def settle(app: Sphinx, config: Config) -> None:
@@ -134,13 +134,13 @@ def write_files(app: Sphinx, exception: Exception | None) -> None:
         return
     (out / ".nojekyll").touch()
     for path in (out / "_sources").rglob("*.ipynb") if where.repository else ():
-        notebook = installing(json.loads(path.read_text()), where)
-        path.write_text(json.dumps(notebook, ensure_ascii=False, indent=1) + "\n")
+        notebook = installing(json.loads(path.read_text(encoding="utf8")), where)
+        path.write_text(json.dumps(notebook, ensure_ascii=False, indent=1) + "\n", encoding="utf8")
     robots = "User-agent: *\nAllow: /\n"
     if where.site:
-        (out / "sitemap.xml").write_text(sitemap(where, sorted(app.env.all_docs)))
+        (out / "sitemap.xml").write_text(sitemap(where, sorted(app.env.all_docs)), encoding="utf8")
         robots += f"\nSitemap: {where.of('sitemap.xml')}\n"
-    (out / "robots.txt").write_text(robots)
+    (out / "robots.txt").write_text(robots, encoding="utf8")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

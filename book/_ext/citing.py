@@ -21,7 +21,7 @@ KINDS = ("book", "chapters")
 
 def citation() -> dict[str, Any]:
     """What CITATION.cff says; dates stay text."""
-    return yaml.load((ROOT / "CITATION.cff").read_text(), yaml.BaseLoader)
+    return yaml.load((ROOT / "CITATION.cff").read_text(encoding="utf8"), yaml.BaseLoader)
 
 
 def author(person: Mapping[str, str]) -> str:

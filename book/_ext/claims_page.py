@@ -35,7 +35,7 @@ def toc_order(app: Sphinx) -> Iterator[str]:
 def claims_of(notebook: Path) -> list[Claim]:
     """The claims that an executed notebook recorded; one that was checked but not shown is an error."""
     found: list[Claim] = []
-    for cell in json.loads(notebook.read_text())["cells"]:
+    for cell in json.loads(notebook.read_text(encoding="utf8"))["cells"]:
         records = [out["data"][MIME] for out in cell.get("outputs", []) if MIME in out.get("data", {})]
         source = "".join(cell["source"])
         if cell["cell_type"] == "code" and source.count("claims.check(") > len(records):

@@ -90,7 +90,9 @@ def after_figure(body: str, name: str, added: str) -> str:
 def front_figure(app: Sphinx) -> tuple[str, str]:
     """Name and alt text of the front page's key figure, which has sliders."""
     name = key_figures()[app.config.root_doc][0]
-    data = json.loads((Path(app.outdir) / app.builder.imagedir / f"explore/{name}/data.json").read_text())
+    data = json.loads(
+        (Path(app.outdir) / app.builder.imagedir / f"explore/{name}/data.json").read_text(encoding="utf8")
+    )
     return name, next(frame["alt"] for frame in data["frames"] if frame["start"])
 
 
@@ -191,12 +193,14 @@ def write_figures(app: Sphinx, exception: Exception | None) -> None:
     site, where = Path(app.outdir), published()
     (site / "embed").mkdir(exist_ok=True)
     for page in key_figures():
-        figures = figures_of(app, page, (site / f"{page}.html").read_text())
+        figures = figures_of(app, page, (site / f"{page}.html").read_text(encoding="utf8"))
         for figure in figures:
             write_picture(site, figure, leads=figure is figures[0])
             heading, book = app.env.titles[page].astext(), app.config.html_title or app.config.project
             heading = heading if page != app.config.root_doc else "the front page"
-            (site / f"embed/{figure.name}.html").write_text(embed_page(figure, site, where, heading, book))
+            (site / f"embed/{figure.name}.html").write_text(
+                embed_page(figure, site, where, heading, book), encoding="utf8"
+            )
 
 
 class key_figure_list(nodes.General, nodes.Element):

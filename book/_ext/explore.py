@@ -41,7 +41,7 @@ def put_in(app: Sphinx, doctree: nodes.document) -> None:
     path = executed(app, app.env.docname)
     if not path.exists():
         return
-    for place, record in records(json.loads(path.read_text())).items():
+    for place, record in records(json.loads(path.read_text(encoding="utf8"))).items():
         [cell] = [n for n in doctree.findall(nodes.container) if n.get("cell_index") == place]
         figures = list(cell.findall(nodes.figure))
         if [name for figure in figures for name in figure["names"]] != [record["name"]]:
@@ -123,10 +123,10 @@ def load_script(
     app.add_css_file("explore.css")
     offered = Path(app.outdir) / f"_sources/{pagename}.ipynb"
     if offered.exists():
-        notebook = json.loads(offered.read_text())
+        notebook = json.loads(offered.read_text(encoding="utf8"))
         for output in (o for cell in notebook["cells"] for o in cell.get("outputs", [])):
             output.get("data", {}).pop(MIME, None)
-        offered.write_text(json.dumps(notebook, ensure_ascii=False, indent=1) + "\n")
+        offered.write_text(json.dumps(notebook, ensure_ascii=False, indent=1) + "\n", encoding="utf8")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

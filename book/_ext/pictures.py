@@ -32,7 +32,7 @@ BOX = re.compile(r'viewBox="\s*[\d.-]+[ ,]+[\d.-]+[ ,]+([\d.]+)[ ,]+([\d.]+)\s*"
 
 def key_figures() -> dict[str, list[str]]:
     """The key figures of each page."""
-    return yaml.safe_load((ROOT / "book/key-figures.yml").read_text())
+    return yaml.safe_load((ROOT / "book/key-figures.yml").read_text(encoding="utf8"))
 
 
 def svg_root(svg: str) -> re.Match[str]:
@@ -59,7 +59,7 @@ def sized(svg: str, attributes: str) -> str:
 def vector(picture: Path) -> str:
     """The picture as SVG; a bitmap stands in one."""
     if picture.suffix == ".svg":
-        return picture.read_text()
+        return picture.read_text(encoding="utf8")
     data = picture.read_bytes()
     width, height = struct.unpack(">II", data[16:24])  # where each PNG says its size
     link = f"data:image/png;base64,{base64.b64encode(data).decode()}"
@@ -88,7 +88,7 @@ def _drawn(svg: str) -> bytes:
 def records(notebook: Path) -> dict[str, dict[str, Any]]:
     """The numbers of each named figure of an executed notebook, where its cell recorded some."""
     found = {}
-    for cell in json.loads(notebook.read_text())["cells"]:
+    for cell in json.loads(notebook.read_text(encoding="utf8"))["cells"]:
         name = cell["metadata"].get("mystnb", {}).get("figure", {}).get("name")
         for output in cell.get("outputs", ()):
             if name and MIME in output.get("data", {}):
@@ -148,7 +148,7 @@ def figures_of(app: Sphinx, page: str, body: str) -> list[KeyFigure]:
         place = (Path(app.outdir) / f"{page}.html").parent.joinpath(source).resolve()
         picture = waiting.get(place.name, place)
         slides = tag.select_one(".explore") is not None
-        record = json.loads((picture.parent / "data.json").read_text()) if slides else noted.get(name)
+        record = json.loads((picture.parent / "data.json").read_text(encoding="utf8")) if slides else noted.get(name)
         found.append(KeyFigure(page, name, tag, picture, str(image.get("alt", "")), record))
     return found
 
@@ -161,12 +161,12 @@ def write_picture(out: Path, figure: KeyFigure, *, leads: bool) -> None:
         raise ExtensionError(f"the picture of {figure.name} is not a file: {figure.picture}")
     svg = vector(figure.picture)
     if figure.picture.suffix == ".svg":
-        at.with_suffix(".svg").write_text(svg)
+        at.with_suffix(".svg").write_text(svg, encoding="utf8")
         at.with_suffix(".png").write_bytes(png(svg))
     else:
         shutil.copyfile(figure.picture, at.with_suffix(".png"))
     if leads:
         at.with_name(f"{figure.name}-card.png").write_bytes(card(svg))
     if figure.record:
-        at.with_suffix(".json").write_text(json.dumps(figure.record, ensure_ascii=False) + "\n")
-        at.with_suffix(".csv").write_text(table(figure.record))
+        at.with_suffix(".json").write_text(json.dumps(figure.record, ensure_ascii=False) + "\n", encoding="utf8")
+        at.with_suffix(".csv").write_text(table(figure.record), encoding="utf8")
