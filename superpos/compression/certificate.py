@@ -151,7 +151,7 @@ class Certificate(Rows):
     def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
         """Write `to_json()`, whole or not at all."""
         with written(Path(path), overwrite=overwrite) as spare:
-            spare.write_text(self.to_json())
+            spare.write_text(self.to_json(), encoding="utf-8")
 
 
 def certify(
