@@ -80,4 +80,4 @@ def load(path: str | PathLike[str], *, device: str | torch.device = "cpu") -> Co
         FileNotFoundError: if there is no such file.
         ValueError: if it is cut short, of another program, or of a newer version of this one.
     """
-    return Compressed(*files.read(path, device=device))
+    return Compressed(*files.read(path)).to(device)

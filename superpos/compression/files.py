@@ -48,7 +48,7 @@ def save(network: Large, path: str | PathLike[str], *, overwrite: bool = False) 
         save_file(tensors, spare, metadata=metadata)
 
 
-def read(path: str | PathLike[str], *, device: str | torch.device = "cpu") -> Parts:
+def read(path: str | PathLike[str]) -> Parts:
     """The parts of a network that `save` wrote: bit for bit the same.
 
     Raises:
@@ -59,7 +59,7 @@ def read(path: str | PathLike[str], *, device: str | torch.device = "cpu") -> Pa
     if not path.is_file():
         raise FileNotFoundError(f"path is {path}; there is no such file")
     try:
-        with safe_open(path, framework="pt", device=str(device)) as stored:
+        with safe_open(path, framework="pt") as stored:
             metadata = stored.metadata() or {}
             if metadata.get("format") != FORMAT:
                 raise Foreign(f"path is {path}; it is a safetensors file, but not one that superpos has written")
