@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils import _pytree as tree
-from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
+from torch.utils.backend_registration import _DummyBackendModule, _setup_privateuseone_for_python_backend
 
 NAME = "elsewhere"
 _COPIES = ("copy_", "_to_copy", "_copy_from", "_local_scalar_dense")
@@ -72,10 +72,20 @@ class Elsewhere(Tensor):
         return self.held.data_ptr()
 
 
+class _Draws(_DummyBackendModule):
+    """What `torch.random.fork_rng` asks every device for; nothing is drawn there."""
+
+    def get_rng_state(self, device: object = None) -> Tensor:
+        return torch.empty(0, dtype=torch.uint8)
+
+    def set_rng_state(self, state: Tensor, device: object = None) -> None:
+        pass
+
+
 @cache
 def device() -> torch.device:
     """The device, known to this process from now on."""
-    _setup_privateuseone_for_python_backend(NAME)
+    _setup_privateuseone_for_python_backend(NAME, _Draws())
     _KEPT.append(torch.library.Library("_", "IMPL"))
     _KEPT[-1].fallback(_dispatched, "PrivateUse1")
     _KEPT.append(torch.library.Library("aten", "IMPL"))

@@ -105,14 +105,16 @@ def unequal(device: torch.device) -> MLPCircuits:
 
 
 def nets(device: torch.device, count: int = T, *, widths: bool = False) -> list[nn.Sequential]:
-    torch.manual_seed(0)
     hidden = [3 + t % 2 * widths for t in range(count)]
-    return [nn.Sequential(nn.Linear(2, h), nn.ReLU(), nn.Linear(h, 3)).to(device) for h in hidden]
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return [nn.Sequential(nn.Linear(2, h), nn.ReLU(), nn.Linear(h, 3)).to(device) for h in hidden]
 
 
 def residual_blocks(device: torch.device) -> list[circuits.ResidualBlock]:
-    torch.manual_seed(0)
-    return [circuits.ResidualBlock(3, 2).to(device) for _ in range(T)]
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return [circuits.ResidualBlock(3, 2).to(device) for _ in range(T)]
 
 
 # Circuits
