@@ -105,10 +105,10 @@ def unequal(device: torch.device) -> MLPCircuits:
 
 
 def nets(device: torch.device, count: int = T, *, widths: bool = False) -> list[nn.Sequential]:
-    hidden = [3 + t % 2 * widths for t in range(count)]
+    more = [t % 2 * widths for t in range(count)]  # every second one is wider, where widths differ
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return [nn.Sequential(nn.Linear(2, h), nn.ReLU(), nn.Linear(h, 3)).to(device) for h in hidden]
+        return [nn.Sequential(nn.Linear(2 + w, 3 + w), nn.ReLU(), nn.Linear(3 + w, 3 + w)).to(device) for w in more]
 
 
 def residual_blocks(device: torch.device) -> list[circuits.ResidualBlock]:
@@ -408,7 +408,7 @@ def test_files(kind: str, far: torch.device, tmp_path: Path) -> None:
     """Written from one device, read on another, and moved there by hand."""
     large = COMPRESSED[kind](far)
     large.save(tmp_path / "large")
-    active, x = ACTIVE.to(far), points(far, 2)
+    active, x = ACTIVE.to(far), points(far, large.width_in)
     there = [load(tmp_path / "large", device=far), load(tmp_path / "large").to(far), COMPRESSED[kind](CPU).to(far)]
     for again in there:
         outputs = again.run(active, x).outputs
