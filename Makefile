@@ -12,6 +12,9 @@ SITE   := $(BUILD)/html
 # or deleting a source, or publishing elsewhere, counts as a change.
 SOURCES := $(shell find index.md _config.yml _toc.yml CITATION.cff requirements.txt book superpos vendor -type f \
              ! -path '*/__pycache__/*' ! -path '*/.*' ! -name '*.ipynb' 2>/dev/null | LC_ALL=C sort)
+SPACED := $(shell find index.md _config.yml _toc.yml CITATION.cff requirements.txt book superpos vendor -name '*[[:space:]]*' \
+             ! -path '*/.*' 2>/dev/null | tr '\n' ';')
+$(if $(SPACED),$(error make cannot take a path with a space in it; rename $(SPACED)))
 STATE := $(SOURCES) $(SITE_URL) $(REPOSITORY)
 
 export BOOK_CACHE = $(abspath $(BUILD))/cache
@@ -20,7 +23,7 @@ export PYTHONHASHSEED = 0
 export PYTHONNOUSERSITE = 1
 export JUPYTER_PREFER_ENV_PATH = 1
 
-.PHONY: help book pdf test lab serve bench reproducible clean FORCE
+.PHONY: help book pdf test ci lab serve bench reproducible dist clean FORCE
 .DELETE_ON_ERROR:
 
 help:  ## show this list
@@ -33,6 +36,9 @@ pdf: $(BUILD)/superpos.pdf  ## print the whole book to one PDF (needs Chromium)
 
 test: $(SITE)/.built  ## build the book and run every test
 	@$(BIN)/python -m pytest
+
+ci:  ## what CI runs: book and tests, in a clean clone on Debian, as root
+	@bash .ci/run
 
 lab: $(READY)  ## open the chapters as notebooks in JupyterLab
 	@JUPYTER_CONFIG_PATH="$(CURDIR)/.jupyter" $(BIN)/jupyter lab --notebook-dir="$(CURDIR)" \
@@ -47,6 +53,9 @@ bench: $(READY)  ## time and peak memory, beside what one would write instead
 
 reproducible: $(READY)  ## build twice from scratch and compare (takes two full builds)
 	@$(BIN)/python scripts/check_reproducible.py
+
+dist: $(READY)  ## source archive and wheel in dist/, with the addresses of book/site.yml (TAG=v1.2.3 checks the version)
+	@$(BIN)/python scripts/dist.py dist $(TAG)
 
 clean:  ## remove the build and the virtual environment
 	@$(PYTHON) scripts/build.py --clean $(BUILD)

@@ -1,4 +1,4 @@
-"""`python -m superpos`: compress networks in files, and verify what came out, without writing Python. Chapter 13."""
+"""`superpos` or `python -m superpos`: compress networks in files, and verify what came out. Chapter 13."""
 
 import argparse
 import json
@@ -174,7 +174,8 @@ class _Progress:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m superpos", description=__doc__, epilog=_EXIT)
+    called = "superpos" if Path(sys.argv[0]).stem == "superpos" else "python -m superpos"
+    parser = argparse.ArgumentParser(prog=called, description=__doc__, epilog=_EXIT)
     commands = parser.add_subparsers(required=True, metavar="command")
 
     one = commands.add_parser("compress", help="many small networks into one", epilog=_EXIT)

@@ -101,8 +101,8 @@ def check_robust(circuits: MLPCircuits) -> None:
     Raises:
         ValueError: naming the circuit that amplifies most.
     """
-    noise = _NOISE * torch.randn((circuits.d, _DRAWS), generator=generator(0, "noise")).to(circuits.stack)
-    total = torch.ones(circuits.T).to(circuits.stack)
+    drawn = torch.randn((circuits.d, _DRAWS), generator=generator(0, "noise"), dtype=torch.float32)
+    noise, total = _NOISE * drawn.to(circuits.stack), circuits.stack.new_ones(circuits.T)
     cure = "scale its weights down, or give its neurons negative biases, which silence noise"
     for l in range(1, circuits.L):
         answer = (circuits.weights[l] @ noise + circuits.biases[l, :, :, None]).relu()

@@ -228,7 +228,7 @@ def superpose(
     rows, circuit = to.flatten()[order], order // S
     slab = max(1, _NUMBERS // (n * numbers))
     pairs = w.new_empty(min(slab, n) * n, numbers)
-    bounds = torch.searchsorted(rows, torch.arange(0, n + slab, slab)).tolist()
+    bounds = torch.searchsorted(rows, torch.arange(0, n + slab, slab, device=rows.device)).tolist()
     for start, low, high in zip(range(0, n, slab), bounds[:-1], bounds[1:], strict=True):
         part, t = pairs[: min(slab, n - start) * n], circuit[low:high]
         part.copy_(part.new_zeros(1, numbers) if unlinked is None else unlinked.reshape(1, numbers))

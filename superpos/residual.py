@@ -174,12 +174,13 @@ def embed(
         raise ValueError(f"D is {D}; a circuit's d = {circuits.d} coordinates{indicator} need D ≥ {d}")
     # Seeds of their own: the same seed given to a family of circuits must not draw the same numbers.
     own, *by_layer = torch.randint(2**62, (L + 1,), generator=generator(seed)).tolist()
-    neurons = torch.stack([choose_neurons(T, m, M, S, seed=s) for s in by_layer])
-    E = embedding_matrix(T, d, D, seed=own, orthonormal=orthonormal, dtype=w_in.dtype)
+    # Drawn on the CPU, so that a seed means the same on every device.
+    neurons = torch.stack([choose_neurons(T, m, M, S, seed=s) for s in by_layer]).to(w_in.device)
+    E = embedding_matrix(T, d, D, seed=own, orthonormal=orthonormal, dtype=w_in.dtype).to(w_in.device)
     layers = [
         ResidualLayer(
             writing_to_neurons(E, w_in[l], neurons[l], M),
-            torch.full((M,), -theta[l], dtype=E.dtype),
+            E.new_full((M,), -theta[l]),
             writing_back(E, w_out[l], neurons[l], M).mT,
         )
         for l in range(L)

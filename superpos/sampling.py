@@ -32,11 +32,11 @@ def distinct(rows: int, k: int, n: int, *, generator: Generator) -> Int64[Tensor
     check_count("n", n)
     if k > n:
         raise ValueError(f"k is {k}: at most n = {n} distinct integers lie below n")
-    chosen = torch.full((rows, k), -1)
+    chosen = torch.full((rows, k), -1, dtype=torch.int64)
     for i, top in enumerate(range(n - k, n)):
         draw = torch.randint(top + 1, (rows,), generator=generator)
         taken = (chosen[:, :i] == draw[:, None]).any(dim=1)
         chosen[:, i] = torch.where(taken, top, draw)
     # Floyd makes a uniform set, not a uniform order.
-    order = torch.rand((rows, k), generator=generator).argsort(dim=1)
+    order = torch.rand((rows, k), generator=generator, dtype=torch.float32).argsort(dim=1)
     return chosen.gather(1, order)

@@ -23,7 +23,7 @@ def sphere(batch: int, z: int, d: int, *, seed: int) -> Float[Tensor, "batch z d
     """Draw states uniformly from the sphere |x|² = d, so that a coordinate is 1 in the root mean square."""
     for name, value in (("batch", batch), ("z", z), ("d", d)):
         check_count(name, value)
-    x = torch.randn((batch, z, d), generator=generator(seed, "sphere"))
+    x = torch.randn((batch, z, d), generator=generator(seed, "sphere"), dtype=torch.float32)
     return x * (math.sqrt(d) / x.norm(dim=-1, keepdim=True))
 
 

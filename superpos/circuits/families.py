@@ -13,8 +13,8 @@ from superpos.sampling import generator
 def random_mlps(T: int, d: int, L: int, *, seed: int) -> MLPCircuits:
     """Gaussian MLPs without bias, weights N(0, 2/d): a ReLU layer then keeps the mean square of its input."""
     _check_sizes(T=T, d=d, L=L)
-    weights = torch.randn((L, T, d, d), generator=generator(seed)) * math.sqrt(2 / d)
-    return MLPCircuits(weights, torch.zeros(L, T, d))
+    weights = torch.randn((L, T, d, d), generator=generator(seed), dtype=torch.float32) * math.sqrt(2 / d)
+    return MLPCircuits(weights, weights.new_zeros(L, T, d))
 
 
 def random_residual(T: int, d: int, m: int, L: int, *, seed: int, threshold: float = 0.0) -> ResidualCircuits:
@@ -25,9 +25,9 @@ def random_residual(T: int, d: int, m: int, L: int, *, seed: int, threshold: flo
     _check_sizes(T=T, d=d, m=m, L=L)
     check_number("threshold", threshold, at_least=0.0)
     g = generator(seed)
-    w_in = torch.randn((L, T, m, d), generator=g) / math.sqrt(d)
-    w_out = torch.randn((L, T, d, m), generator=g) / math.sqrt(m)
-    return ResidualCircuits(w_in, w_out, torch.full((L, T, m), -float(threshold)))
+    w_in = torch.randn((L, T, m, d), generator=g, dtype=torch.float32) / math.sqrt(d)
+    w_out = torch.randn((L, T, d, m), generator=g, dtype=torch.float32) / math.sqrt(m)
+    return ResidualCircuits(w_in, w_out, w_in.new_full((L, T, m), -float(threshold)))
 
 
 def rotations(T: int, L: int, *, seed: int) -> MLPCircuits:
@@ -57,7 +57,7 @@ def conditional_rotations(T: int, L: int, *, seed: int) -> MLPCircuits:
     u, v = c - s, s + c
     rows = [(two, -two, none, none), (two, -two, none, none), (2 - u, u - 2, c, -s), (2 - v, v - 2, s, c)]
     w = torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
-    b = torch.tensor([-0.5, -1.5, -1.0, -1.0])
+    b = c.new_tensor([-0.5, -1.5, -1.0, -1.0])
     return MLPCircuits(w.repeat(L, 1, 1, 1), b.repeat(L, T, 1), bound=2.0)
 
 
@@ -69,16 +69,16 @@ def kaleidoscopes(T: int, L: int, *, seed: int) -> MLPCircuits:
     """
     _check_sizes(T=T, L=L)
     g = generator(seed)
-    angle = 2 * math.pi * torch.rand((L, T), generator=g)
+    angle = 2 * math.pi * torch.rand((L, T), generator=g, dtype=torch.float32)
     c, s = angle.cos(), angle.sin()
     turn = torch.stack([c, -s, s, c], dim=-1).view(L, T, 2, 2)
-    fold = (torch.rand((L, T, 1, 2), generator=g) < 0.5) * 2 - 1
+    fold = (torch.rand((L, T, 1, 2), generator=g, dtype=torch.float32) < 0.5) * 2 - 1
     plus = torch.cat([turn, fold * turn], dim=-1)  # of ReLU(x), of ReLU(−x)
-    return MLPCircuits(torch.cat([plus, -plus], dim=-2), torch.zeros(L, T, 4))
+    return MLPCircuits(torch.cat([plus, -plus], dim=-2), plus.new_zeros(L, T, 4))
 
 
 def _angles(T: int, seed: int) -> tuple[Tensor, Tensor]:
-    angle = 2 * math.pi * torch.rand(T, generator=generator(seed))
+    angle = 2 * math.pi * torch.rand(T, generator=generator(seed), dtype=torch.float32)
     return angle.cos(), angle.sin()
 
 

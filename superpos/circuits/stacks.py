@@ -203,7 +203,7 @@ class ResidualCircuits(Circuits):
         L, T, m, d = self.w_in.shape
         width = 2 * d + m
         weights, biases = self.w_in.new_zeros(L + 1, T, width, width), self.w_in.new_zeros(L + 1, T, width)
-        one = torch.eye(d).to(self.w_in).expand(T, d, d)
+        one = torch.eye(d, dtype=self.w_in.dtype, device=self.w_in.device).expand(T, d, d)
         for l in range(L + 1):
             state = one if l == 0 else torch.cat([one, -one, self.w_out[l - 1]], dim=-1)  # x from what is there
             held = slice(0, state.shape[-1])

@@ -4,7 +4,7 @@
 with a task of its own: classes of one data set, told apart by a few of its features. `scripts/train.py` makes them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from importlib.resources import files
 from typing import NamedTuple
@@ -56,6 +56,11 @@ class Tasks:
         """Number of tasks."""
         return self.classes.shape[0]
 
+    def to(self, device: str | torch.device) -> "Tasks":
+        """The same tasks on another device."""
+        held = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{name: x.to(device) for name, x in held.items() if isinstance(x, Tensor)})
+
     def name(self, t: int) -> str:
         """Task t in words: 'digit 3 against digit 8 by pixel (2, 4), pixel (3, 5), …'."""
         classes = " against ".join(self.class_names[c] for c in self.classes[t] if c >= 0)
@@ -81,7 +86,7 @@ class Tasks:
         """
         check_active(active, self.T, device=self.values.device)
         table, count = self._rows
-        share = torch.rand(active.shape, generator=generator(seed), dtype=torch.float64)
+        share = torch.rand(active.shape, generator=generator(seed), dtype=torch.float64).to(active.device)
         return self._look_up(table[active, (share * count[active]).long()], active)
 
     def answers(self, outputs: Float[Tensor, "*batch d"], active: Int64[Tensor, "*batch"]) -> Int64[Tensor, "*batch"]:

@@ -145,7 +145,7 @@ def _greedy(T: int, n: int, S: int, g: Generator) -> Int64[Tensor, "T S"] | None
     uses, rows = np.zeros(n), np.empty((T, S), dtype=np.int64)
     for row in rows:
         for _ in range(_TRIES):
-            order = uses + torch.rand(n, generator=g).numpy()
+            order = uses + torch.rand(n, generator=g, dtype=torch.float32).numpy()
             for i in range(S):
                 row[i] = order.argmin()
                 if not np.isfinite(order[row[i]]):

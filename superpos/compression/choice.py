@@ -132,7 +132,7 @@ def standard(
     T: int, batch: int, z: int, width: int, *, seed: int, like: Tensor
 ) -> tuple[Int64[Tensor, "batch z"], Float[Tensor, "batch z width"]]:
     """A batch for networks of whose inputs nothing is known: random sets of z, on standard normal numbers."""
-    x = torch.randn((batch, z, width), generator=generator(seed, "normal"))
+    x = torch.randn((batch, z, width), generator=generator(seed, "normal"), dtype=torch.float32)
     return circuits.random_active(T, batch, z, seed=seed).to(like.device), x.to(like)
 
 

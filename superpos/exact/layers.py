@@ -27,7 +27,7 @@ class LaneLayer(Layer):
     def __init__(self, shape: tuple[int, int, int, int], lanes: int) -> None:
         super().__init__()
         self.shape, self.lanes, self.relu = shape, lanes, True
-        self.b = nn.Parameter(torch.zeros(shape), requires_grad=False)
+        self.b = nn.Parameter(torch.zeros(shape, dtype=torch.float32), requires_grad=False)
 
     @property
     def width(self) -> int:

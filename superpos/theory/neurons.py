@@ -40,8 +40,8 @@ def copies(
     E[Var(ReLU | g)]/S + Var ψ(g). Chapters 5 and 6.
     """
     nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
-    over = torch.from_numpy(weights / weights.sum())
-    centre = p[..., None] + shared.sqrt()[..., None] * torch.from_numpy(nodes)
+    nodes, over = (torch.from_numpy(x).to(p.device) for x in (nodes, weights / weights.sum()))
+    centre = p[..., None] + shared.sqrt()[..., None] * nodes
     first, second = answers(centre, sharers, collisions)
     mean = first @ over
     return mean, (second - first.square()) @ over / S + first.square() @ over - mean.square()
@@ -54,18 +54,21 @@ def answers(
 ) -> tuple[Float[Tensor, "*n"], Float[Tensor, "*n"]]:
     """E ReLU(centre + ε) and E ReLU(centre + ε)², ε the noise of sharers and collisions on one large neuron.
 
-    Both are functions of one number: they are tabulated, and looked up for every centre.
+    Both are functions of one number: they are tabulated, on the CPU, and looked up for every centre.
     """
-    (w, v), (u, values) = sharers, collisions
+    device, centre = centre.device, centre.cpu()
+    w, v, u, values = (x.cpu() for x in (*sharers, *collisions))
     low, high = centre.min().item(), centre.max().item() + 1e-9
     step = (high - low + (values.max() - values.min()).item()) / _GRID
-    fine = torch.linspace(low + values.min().item() - step, high + values.max().item() + step, _GRID).double()
-    grid = torch.linspace(low, high, _GRID // 2).double()
+    fine = torch.linspace(
+        low + values.min().item() - step, high + values.max().item() + step, _GRID, dtype=torch.float32
+    ).double()
+    grid = torch.linspace(low, high, _GRID // 2, dtype=torch.float32).double()
     tables = [moment @ w for moment in rectified(fine[:, None], v)]
     found = []
     for table in tables:
         mixed = torch.from_numpy(np.interp(grid[:, None] + values, fine, table)) @ u
-        found.append(torch.from_numpy(np.interp(centre, grid, mixed)))
+        found.append(torch.from_numpy(np.interp(centre, grid, mixed)).to(device))
     return found[0], found[1]
 
 
@@ -94,7 +97,7 @@ def collisions(values: Float[Tensor, "n m"], z: int, probability: float) -> tupl
     """
     bins = grouped(values)
     bins = (bins - bins.mean()) * (values.std(correction=0) / bins.std(correction=0).clamp_min(1e-30)) + bins.mean()
-    weights, found = [torch.full((1,), (1 - probability) ** z).double()], [torch.zeros(1).double()]
+    weights, found = [bins.new_full((1,), (1 - probability) ** z)], [bins.new_zeros(1)]
     for j in range(1, z + 1):
         weight = math.comb(z, j) * probability**j * (1 - probability) ** (z - j)
         weights.append(torch.full_like(bins, weight / len(bins)))

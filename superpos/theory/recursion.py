@@ -63,17 +63,17 @@ def statistics(
     *,
     threshold: float | None = None,
 ) -> list[Statistics]:
-    """Run the circuits alone on a batch and collect, for each layer, what the predictions need."""
-    circuits = circuits.detach()
+    """Run the circuits alone on a batch and collect, for each layer, what the predictions need, on the CPU."""
+    states = circuits.detach().run(active, inputs).double().cpu()
+    circuits, active = circuits.detach().to("cpu"), active.cpu()
     w_in, _, theta = carry_bias(circuits, threshold)
-    states = circuits.run(active, inputs).double()
     indicator = w_in.shape[-1] - circuits.d
     size = states.square().sum(dim=-1).mean(dim=(1, 2)) + indicator
     # Evenly spaced rows of the batch are sample enough.
     flat = active.flatten()
-    kept = torch.linspace(0, len(flat) - 1, min(len(flat), _SAMPLES)).long()
+    kept = torch.linspace(0, len(flat) - 1, min(len(flat), _SAMPLES), dtype=torch.float32).long()
     t = flat[kept]
-    some = torch.linspace(0, circuits.T - 1, min(circuits.T, _SAMPLES)).long()
+    some = torch.linspace(0, circuits.T - 1, min(circuits.T, _SAMPLES), dtype=torch.float32).long()
     found = []
     for l in range(circuits.L):
         w_out, own = circuits.w_out[l].double(), w_in[l].double()

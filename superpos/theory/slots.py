@@ -60,8 +60,9 @@ class Field:
     def __init__(self, code: Code, z: int, seed: int) -> None:
         self.T, self.n, self.S, self.z, self.rho = code.T, code.n, code.S, z, code.rho_star
         self.generator = generator(seed, "seizure")
-        self.rows = code.uses[code.slots].double()
-        values, count = code.uses.unique(return_counts=True)
+        uses, slots = code.uses.cpu(), code.slots.cpu()  # all that is drawn lies there
+        self.rows = uses[slots].double()
+        values, count = uses.unique(return_counts=True)
         self.uses, self.count = values.double(), count.double()
         self.chosen = self.uses * self.count / (self.T * self.S)
         self.idle_count = self.count * (1 - z * self.uses / self.T)
@@ -107,7 +108,7 @@ class Field:
         """(α, x) on the slots of active circuits, with a circuits on each, of which `meets` are active too."""
         shared = meets.sum(dim=-1)
         others = (a - 1 - shared).clamp_min(0)
-        start = torch.zeros(self.G, self.P, self.z - 1)
+        start = torch.zeros(self.G, self.P, self.z - 1, dtype=torch.float64)
         K = (self._linked_slots(others, start, kinds[:, 1:]) * (1 - meets)).sum(dim=-1)
         speaking, size = (q.mean(dim=1)[:, None, None] for q in (self.alpha, _square(self.x)))
         y = self._heard(others, K) + (1 + self.S * self.chi) * (self.alpha[..., None] + shared * speaking)
