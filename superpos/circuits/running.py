@@ -1,0 +1,213 @@
+"""Modules as they run: what they answer, and whether that is what was read of them. Chapters 2 and 13."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from superpos.circuits.chains import Link, Weights, numbers, parts, spelled, width
+from superpos.circuits.stacks import MLPCircuits, ResidualCircuits
+from superpos.sampling import generator
+
+_DOUBT = 8.0  # standard deviations of what rounding does
+_AT_ONCE = 2**22  # numbers of a stack that are held in float64
+
+
+def probes(d: int, like: Tensor) -> Float[Tensor, "B d"]:
+    """A few inputs of each sign and size: zeros, and at four sizes all +, all −, alternating, and four random ones."""
+    one = torch.ones(1, d, dtype=torch.float64, device="cpu")
+    turned = 1.0 - 2.0 * (torch.arange(d, device="cpu") % 2)[None].double()
+    drawn = torch.randn(4, d, dtype=torch.float64, device="cpu", generator=generator(0, "probes"))
+    directions = torch.cat([one, -one, turned, drawn])
+    sizes = (1e-3, 1.0, 32.0, min(1e6, torch.finfo(like.dtype).max ** 0.5))
+    return torch.cat([0 * one, *(size * directions for size in sizes)]).to(like)
+
+
+class Ran(NamedTuple):
+    """A module that has been run: on what, what it answered, and its numbers."""
+
+    x: Float[Tensor, "B inside"]
+    y: Float[Tensor, "B outside"]
+    numbers: tuple[Weights, ...]
+
+
+def ran(
+    place: str, module: nn.Module, chain: tuple[Link, ...], inputs: Callable[[int], Float[Tensor, "B inside"]]
+) -> Ran:
+    """Run a module on the inputs of its width; it is left as it was found.
+
+    Weights that are made anew whenever a module runs, such as those of weight_norm, are read as the run left them.
+
+    Raises:
+        ValueError: if the module raises, puts out no tensor (B, outside), or, in training mode, changes its numbers.
+    """
+    failed, y = None, None
+    with _kept(place, module):
+        x = inputs(width(chain))
+        try:
+            y = module(x.clone())  # a module may overwrite what it is given
+        except Exception as error:  # of any kind: the module is somebody else's
+            failed = error
+        read = numbers(chain)  # says more of layers that do not fit than the error does
+    if failed is not None:
+        raise ValueError(
+            f"{place} cannot be run on inputs of shape {tuple(x.shape)}: {type(failed).__name__}: {failed}"
+        ) from failed
+    wanted = (len(x), len(read[-1].weight))
+    if not isinstance(y, Tensor) or y.shape != wanted:
+        got = f"a tensor of shape {tuple(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
+        raise ValueError(
+            f"{place} puts out {got} on inputs of shape {tuple(x.shape)}; it must be a tensor of shape {wanted}: "
+            f"understood is {spelled(chain)}"
+        )
+    return Ran(x, y, read)
+
+
+@contextmanager
+def aside(like: Tensor) -> Iterator[None]:
+    """No gradients, no autocast, and torch's own random state is put back afterwards."""
+    kind, index = like.device.type, like.device.index
+    devices = [] if kind == "cpu" else [index or 0]
+    device_type = "cuda" if kind == "cpu" else kind
+    with (
+        torch.no_grad(),
+        torch.autocast(kind, enabled=False),
+        torch.random.fork_rng(devices, device_type=device_type),
+    ):
+        yield
+
+
+@contextmanager
+def _kept(place: str, module: nn.Module) -> Iterator[None]:
+    """Put back every tensor of a module, in its place and with its values.
+
+    Raises:
+        ValueError: if a module in training mode changed its own numbers: it is another one the next time.
+    """
+    layers = list(parts(module))
+    plain = [vars(layer) for layer in layers if layer._forward_pre_hooks or layer._forward_hooks]  # as weight_norm does
+    before = [
+        (store, key, value, value.clone())
+        for store in (*(store for layer in layers for store in (layer._parameters, layer._buffers)), *plain)
+        for key, value in store.items()
+        if isinstance(value, Tensor)
+    ]
+    changed = ""
+    try:
+        yield
+    finally:
+        for store, name, tensor, values in before:
+            store[name] = tensor
+            if not torch.equal(tensor, values) and not torch.equal(tensor.nan_to_num(), values.nan_to_num()):
+                tensor.copy_(values)
+                counts = tensor.is_floating_point() and all(store is not own for own in plain)
+                changed = name if counts else changed
+    if changed and module.training:
+        raise ValueError(f"{place} changes its own {changed} whenever it runs; call .eval() on it first")
+
+
+def compare(
+    chains: Mapping[str, tuple[Link, ...]],
+    circuits: MLPCircuits | ResidualCircuits,
+    sizes: Float[Tensor, "L T _"],
+    answers: Sequence[Ran],
+) -> None:
+    """Refuse modules whose answers are not those of the circuits that were read, beyond rounding.
+
+    Args:
+        chains: what was understood of each module.
+        circuits: made of it.
+        sizes: of the biases, before anything in them cancelled.
+        answers: of the modules.
+
+    Raises:
+        ValueError: with the module's place, both values, and what is understood.
+    """
+    B, d, widest = len(answers[0].x), circuits.d, max(circuits.stack.shape[2:])
+    step, places = max(1, _AT_ONCE // (widest * (widest + B))), list(chains)
+    for start in range(0, circuits.T, step):
+        part, own = circuits[start : start + step].to(torch.float64), answers[start : start + step]
+        x, y = (torch.zeros(len(own), B, d).to(part.stack) for _ in range(2))
+        for t, one in enumerate(own):
+            x[t, :, : one.x.shape[1]] = one.x
+            y[t, :, : one.y.shape[1]] = one.y
+        truth, rounding = _truth(part, sizes[:, start : start + step].to(part.stack), x, circuits.stack.dtype)
+        wrong = ~((y - truth).abs() <= rounding)
+        if wrong.any():
+            t, b, i = wrong.nonzero()[0].tolist()
+            place = places[start + t]
+            raise ValueError(
+                f"{place} puts out {y[t, b, i].item():g} where its weights say {truth[t, b, i].item():g}, in output "
+                f"{i} of an input of size {x[t, b].abs().max().item():g}; understood is {spelled(chains[place])}, and "
+                "nothing else may change the numbers, such as a hook, a forward put in its place, or chance"
+            )
+
+
+def _truth(
+    circuits: MLPCircuits | ResidualCircuits,
+    sizes: Float[Tensor, "L T _"],
+    x: Float[Tensor, "T B d"],
+    dtype: torch.dtype,
+) -> tuple[Float[Tensor, "T B d"], Float[Tensor, "T B d"]]:
+    """What circuits answer, in float64, and how far rounding in a dtype can move that.
+
+    Infinitely far where a sum leaves the range of the dtype.
+    """
+    rounding, reach = _Rounding(dtype), x.abs().amax(dim=-1, keepdim=True)
+    v = torch.zeros_like(x)
+    for l in range(circuits.L):
+        if isinstance(circuits, MLPCircuits):
+            x, v, r = rounding.affine(l, circuits.weights[l], circuits.biases[l], sizes[l], x, v)
+            x, v = (x, v) if l == circuits.L - 1 and not circuits.last_relu else rounding.relu(x, v)
+            reach = reach.maximum(r)
+            continue
+        h, v_h, r = rounding.affine(l, circuits.w_in[l], circuits.bias[l], sizes[l], x, v)
+        none = torch.zeros_like(x[:, 0])
+        written, v_w, s = rounding.affine(l, circuits.w_out[l], none, none, *rounding.relu(h, v_h))
+        x = x + written
+        v = v + v_w + (rounding.u * x).square()
+        reach = reach.maximum(r).maximum(s)
+    return x, torch.where(reach < torch.finfo(dtype).max, _DOUBT * v.sqrt(), torch.inf)
+
+
+class _Rounding:
+    """What rounding in a dtype does to the states of a network: a variance v of each number.
+
+    Args:
+        dtype: u is half of its eps; u_s that of the sums, which half precision forms in float32.
+    """
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        kind = torch.finfo(dtype)
+        self.u, self.u_s = kind.eps / 2, min(kind.eps, torch.finfo(torch.float32).eps) / 2
+        self.tiny = kind.tiny
+
+    def affine(
+        self,
+        l: int,
+        w: Float[Tensor, "T out in"],
+        b: Float[Tensor, "T out"],
+        size: Float[Tensor, "T out"],
+        a: Float[Tensor, "T B in"],
+        v: Float[Tensor, "T B in"],
+    ) -> tuple[Float[Tensor, "T B out"], Float[Tensor, "T B out"], Float[Tensor, "T B 1"]]:
+        """w a + b, its variance, and the largest s = Σ |w| |a| + size that goes into a sum.
+
+        Weights, biases and results are rounded on their own: v' = Σ w² v + u² (Σ w² a² + size² + (w a + b)²). The n
+        partial sums of a neuron are at most s, and neurons that do the same are off by the same, so that this share
+        may add up from layer to layer: (l + 1)² n u_s² s².
+        """
+        b, size, squares = b[:, None], size[:, None], w.square().mT
+        pre, s = a @ w.mT + b, a.abs() @ w.abs().mT + size
+        own = self.u**2 * (a.square() @ squares + size.square() + pre.square()) + self.tiny**2
+        together = (l + 1) ** 2 * (w.shape[2] + 1) * self.u_s**2 * s.square()
+        return pre, v @ squares + own + together, s.amax(dim=-1, keepdim=True)
+
+    def relu(
+        self, pre: Float[Tensor, "T B out"], v: Float[Tensor, "T B out"]
+    ) -> tuple[Float[Tensor, "T B out"], Float[Tensor, "T B out"]]:
+        """What a ReLU leaves: nothing of a neuron that is well below 0."""
+        return pre.relu(), torch.where(pre + _DOUBT * v.sqrt() > 0, v, 0.0)
