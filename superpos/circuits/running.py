@@ -17,9 +17,9 @@ _AT_ONCE = 2**22  # numbers of a stack that are held in float64
 
 
 def probes(d: int, like: Tensor) -> Float[Tensor, "B d"]:
-    """A few inputs of each sign and size: zeros, and at four sizes all +, all −, alternating, and four random ones."""
+    """A few inputs of each sign and size: zeros, and at four sizes all +, all −, signs in turn, and four random ones."""
     one = torch.ones(1, d, dtype=torch.float64, device="cpu")
-    turned = 1.0 - 2.0 * (torch.arange(d, device="cpu") % 2)[None].double()
+    turned = 1.0 - 1.5 * (torch.arange(d, device="cpu") % 2)[None].double()  # uneven: equal weights do not cancel it
     drawn = torch.randn(4, d, dtype=torch.float64, device="cpu", generator=generator(0, "probes"))
     directions = torch.cat([one, -one, turned, drawn])
     sizes = (1e-3, 1.0, 32.0, min(1e6, torch.finfo(like.dtype).max ** 0.5))
