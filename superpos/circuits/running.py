@@ -17,7 +17,7 @@ _AT_ONCE = 2**22  # numbers of a stack that are held in float64
 
 
 def probes(d: int, like: Tensor) -> Float[Tensor, "B d"]:
-    """A few inputs of each sign and size: zeros, and at four sizes all +, all −, signs in turn, and four random ones."""
+    """Some inputs of each sign and size: zeros, and at four sizes all +, all −, signs in turn, four random ones."""
     one = torch.ones(1, d, dtype=torch.float64, device="cpu")
     turned = 1.0 - 1.5 * (torch.arange(d, device="cpu") % 2)[None].double()  # uneven: equal weights do not cancel it
     drawn = torch.randn(4, d, dtype=torch.float64, device="cpu", generator=generator(0, "probes"))
@@ -46,7 +46,10 @@ def ran(
     """
     failed, y = None, None
     with _kept(place, module):
-        x = inputs(width(chain))
+        inside = width(chain)
+        x = inputs(inside)
+        if x.shape[1] < inside:
+            raise ValueError(f"inputs has width {x.shape[1]}; {place} takes {inside} numbers")
         try:
             y = module(x.clone())  # a module may overwrite what it is given
         except Exception as error:  # of any kind: the module is somebody else's
@@ -130,7 +133,7 @@ def compare(
     step, places = max(1, _AT_ONCE // (widest * (widest + B))), list(chains)
     for start in range(0, circuits.T, step):
         part, own = circuits[start : start + step].to(torch.float64), answers[start : start + step]
-        x, y = (torch.zeros(len(own), B, d).to(part.stack) for _ in range(2))
+        x, y = (part.stack.new_zeros(len(own), B, d) for _ in range(2))
         for t, one in enumerate(own):
             x[t, :, : one.x.shape[1]] = one.x
             y[t, :, : one.y.shape[1]] = one.y
