@@ -18,7 +18,7 @@ G = torch.Generator().manual_seed(0)
 OLD = pytest.mark.filterwarnings("ignore:.*weight_norm.* is deprecated:FutureWarning")
 
 
-def filled(module: nn.Module) -> nn.Module:
+def filled(module: Any) -> Any:
     """The module with numbers of its own seed: no test draws from torch's own generator."""
     with torch.no_grad():
         for p in (*module.parameters(), *module.buffers()):
@@ -30,11 +30,9 @@ def filled(module: nn.Module) -> nn.Module:
     return module
 
 
-def line(*between: nn.Module, first: nn.Module | None = None) -> nn.Sequential:
+def line(*between: nn.Module, first: nn.Module | None = None) -> Any:
     """Linear, what is given (by default a ReLU), Linear."""
-    made = nn.Sequential(first or nn.Linear(D, D), *(between or (nn.ReLU(),)), nn.Linear(D, D))
-    filled(made)
-    return made
+    return filled(nn.Sequential(first or nn.Linear(D, D), *(between or (nn.ReLU(),)), nn.Linear(D, D)))
 
 
 def right(module: nn.Module, stack: MLPCircuits | ResidualCircuits, t: int = 0) -> None:
@@ -65,33 +63,33 @@ def changed(module: nn.Module) -> None:
 # What is taken.
 
 
-def reused_relu() -> nn.Module:
+def reused_relu() -> Any:
     relu = nn.ReLU()
     return filled(nn.Sequential(nn.Linear(D, D), relu, nn.Linear(D, D), relu, nn.Linear(D, D), relu))
 
 
-def reused_linear() -> nn.Module:
+def reused_linear() -> Any:
     linear = nn.Linear(D, D)
     return filled(nn.Sequential(linear, nn.ReLU(), linear, nn.ReLU(), linear))
 
 
-def reused_block() -> nn.Module:
+def reused_block() -> Any:
     block = ResidualBlock(D, 2)
     return filled(nn.Sequential(block, block, ResidualBlock(D, 2), block))
 
 
-def reused_sequential() -> nn.Module:
+def reused_sequential() -> Any:
     part = nn.Sequential(nn.Linear(D, D), nn.ReLU())
     return filled(nn.Sequential(part, part, nn.Sequential(part, nn.Identity()), nn.Linear(D, D)))
 
 
-def shared_weight() -> nn.Module:
+def shared_weight() -> Any:
     module = line()
     module[2].weight = module[0].weight
     return module
 
 
-def looking() -> nn.Module:
+def looking() -> Any:
     module, seen = line(), []
     for layer in module.modules():
         layer.register_forward_hook(lambda m, x, y: seen.append(y.sum()))
@@ -100,18 +98,18 @@ def looking() -> nn.Module:
     return module
 
 
-def frozen() -> nn.Module:
+def frozen() -> Any:
     return line().requires_grad_(False)
 
 
-def lazy() -> nn.Module:
-    module = nn.Sequential(nn.LazyLinear(D), nn.ReLU(), nn.LazyLinear(D), nn.LazyBatchNorm1d())
+def lazy() -> Any:
+    module: Any = nn.Sequential(nn.LazyLinear(D), nn.ReLU(), nn.LazyLinear(D), nn.LazyBatchNorm1d())
     with torch.random.fork_rng():
         module(torch.zeros(2, D))
     return filled(module).eval()
 
 
-def wrapped() -> nn.Module:
+def wrapped() -> Any:
     """As tools do that move weights about or count calls."""
     module, calls = line(), []
     forward = module[0].forward
@@ -125,7 +123,7 @@ def wrapped() -> nn.Module:
     return module
 
 
-def subclass() -> nn.Module:
+def subclass() -> Any:
     class Named(nn.Sequential):
         """No forward of its own."""
 
@@ -135,23 +133,23 @@ def subclass() -> nn.Module:
     return filled(Named(Wide(D, D), nn.ReLU(), nn.Linear(D, D)))
 
 
-def scalar_bias() -> nn.Module:
+def scalar_bias() -> Any:
     module = line()
     module[0].bias = nn.Parameter(torch.tensor([0.7]))  # torch adds it to every output
     return module
 
 
-def features_that_lie() -> nn.Module:
+def features_that_lie() -> Any:
     module = filled(nn.Sequential(nn.Linear(2, 5), nn.ReLU(), nn.Linear(4, D)))
     module[0].weight = nn.Parameter(torch.randn(4, D, generator=G))
     module[0].bias = nn.Parameter(torch.randn(4, generator=G))
     return filled(nn.Sequential(module[0], nn.ReLU(), module[2], nn.ReLU(), nn.Linear(D, 4)))
 
 
-def stale(change: Callable[[nn.Module], None]) -> Callable[[], nn.Module]:
+def stale(change: Callable[[Any], object]) -> Callable[[], Any]:
     """A Linear whose `weight` is made anew when it runs, after its parameters have changed."""
 
-    def make() -> nn.Module:
+    def make() -> Any:
         module = line().eval()
         with torch.random.fork_rng():
             change(module[0])
@@ -164,8 +162,8 @@ def stale(change: Callable[[nn.Module], None]) -> Callable[[], nn.Module]:
     return make
 
 
-def normed(**options: bool) -> Callable[[], nn.Module]:
-    def make() -> nn.Module:
+def normed(**options: bool) -> Callable[[], Any]:
+    def make() -> Any:
         first = nn.Linear(D, 4, bias=options.get("bias", True))
         affine = options.get("affine", True)
         return filled(
@@ -175,7 +173,7 @@ def normed(**options: bool) -> Callable[[], nn.Module]:
     return make
 
 
-TAKEN: dict[str, Callable[[], nn.Module]] = {
+TAKEN: dict[str, Callable[[], Any]] = {
     "one ReLU at three places": reused_relu,
     "one Linear at three places": reused_linear,
     "one block at three places": reused_block,
@@ -241,7 +239,7 @@ def test_taken_in_other_precisions(name: str, dtype: torch.dtype) -> None:
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
 def test_rounding_is_not_taken_for_a_change(weight: float, scale: float) -> None:
     # Equal weights: all neurons are rounded alike, which adds up; small and large ones: relative to their own size.
-    module = nn.Sequential(*(layer for _ in range(6) for layer in (nn.Linear(32, 32), nn.ReLU())))
+    module: Any = nn.Sequential(*(layer for _ in range(6) for layer in (nn.Linear(32, 32), nn.ReLU())))
     for p in module.parameters():
         nn.init.constant_(p, weight)
     module[10].weight.data.mul_(scale)
@@ -266,14 +264,14 @@ def test_containers_of_modules() -> None:
 # What is refused: the numbers are not those of the weights.
 
 
-def hooked(where: int | None, hook: Callable[..., Any], *, pre: bool = False) -> nn.Module:
+def hooked(where: int | None, hook: Callable[..., Any], *, pre: bool = False) -> Any:
     module = line()
     layer = module if where is None else module[where]
     (layer.register_forward_pre_hook if pre else layer.register_forward_hook)(hook)
     return module
 
 
-def with_forward(where: int | None, forward: Callable[[Tensor], Tensor]) -> nn.Module:
+def with_forward(where: int | None, forward: Callable[[Tensor], Tensor]) -> Any:
     module = line()
     (module if where is None else module[where]).forward = forward
     return module
@@ -297,7 +295,7 @@ def in_place(module: nn.Module, given: tuple[Tensor, ...]) -> None:
     given[0].mul_(2)
 
 
-CHANGED: dict[str, Callable[[], nn.Module]] = {
+CHANGED: dict[str, Callable[[], Any]] = {
     "hook on the module": lambda: hooked(None, lambda m, x, y: y + 1),
     "hook on a Linear": lambda: hooked(0, lambda m, x, y: 1.001 * y),
     "hook on a ReLU": lambda: hooked(1, lambda m, x, y: y + 0.01),
@@ -341,14 +339,14 @@ def test_a_global_hook() -> None:
 
 def test_the_last_of_many_is_held_to_what_was_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "_AT_ONCE", 100)  # several parts
-    nets = {str(t): line() for t in range(20)}
+    nets: dict[str, Any] = {str(t): line() for t in range(20)}
     nets["19"].register_forward_hook(lambda m, x, y: y + 1)
     with pytest.raises(ValueError, match=r"modules\['19'\] puts out"):
         from_modules(nets)
 
 
 def test_both_values_are_said() -> None:
-    module = nn.Sequential(nn.Linear(1, 1))
+    module: Any = nn.Sequential(nn.Linear(1, 1))
     nn.init.constant_(module[0].weight, 2.0)
     nn.init.constant_(module[0].bias, 3.0)
     module.register_forward_hook(lambda m, x, y: y + 4)
@@ -362,7 +360,7 @@ def test_both_values_are_said() -> None:
 def test_a_fault_of_the_reading_itself_is_seen(layer: int | str, monkeypatch: pytest.MonkeyPatch) -> None:
     modules = [line(), filled(nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2)))]
 
-    def spoilt(weights: Tensor, biases: Tensor, **options: bool) -> MLPCircuits:
+    def spoilt(weights: Tensor, biases: Tensor, **options: Any) -> MLPCircuits:
         if isinstance(layer, int):
             weights[layer, 1] = weights[layer, 1].T.clone()
         else:
@@ -378,28 +376,28 @@ def test_a_fault_of_the_reading_itself_is_seen(layer: int | str, monkeypatch: py
 
 
 class Halved(nn.Identity):
-    def forward(self, x: Tensor) -> Tensor:
-        return x / 2
+    def forward(self, input: Tensor) -> Tensor:
+        return input / 2
 
 
 class Noisy(nn.Dropout):
-    def forward(self, x: Tensor) -> Tensor:
-        return x + 1
+    def forward(self, input: Tensor) -> Tensor:
+        return input + 1
 
 
 class Twice(nn.Sequential):
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(super().forward(x))
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(super().forward(input))
 
 
 class Scaled(nn.Linear):
-    def forward(self, x: Tensor) -> Tensor:
-        return 2 * super().forward(x)
+    def forward(self, input: Tensor) -> Tensor:
+        return 2 * super().forward(input)
 
 
 class Leaky(nn.ReLU):
-    def forward(self, x: Tensor) -> Tensor:
-        return nn.functional.leaky_relu(x)
+    def forward(self, input: Tensor) -> Tensor:
+        return nn.functional.leaky_relu(input)
 
 
 class Scaling(ResidualBlock):
@@ -455,7 +453,7 @@ UNKNOWN: dict[str, tuple[Callable[[], Any], list[str]]] = {
 }
 
 
-def with_reader(read: nn.Module) -> nn.Module:
+def with_reader(read: nn.Module) -> Any:
     block = ResidualBlock(D, 2)
     block.read = read  # type: ignore[assignment]
     return block
@@ -472,13 +470,13 @@ def raising(module: nn.Module, given: object) -> None:
     raise RuntimeError("not today")
 
 
-def resized(layer: int, name: str, shape: tuple[int, ...]) -> nn.Module:
+def resized(layer: int, name: str, shape: tuple[int, ...]) -> Any:
     module = line()
     setattr(module[layer], name, nn.Parameter(torch.ones(shape)))
     return module
 
 
-UNFIT: dict[str, tuple[Callable[[], nn.Module], list[str]]] = {
+UNFIT: dict[str, tuple[Callable[[], Any], list[str]]] = {
     "it raises": (lambda: hooked(1, raising, pre=True), ["cannot be run", "(29, 3)", "RuntimeError: not today"]),
     "it gives a pair": (lambda: hooked(None, lambda m, x, y: (y, y)), ["puts out tuple", "(29, 3)"]),
     "it gives another width": (lambda: hooked(None, lambda m, x, y: y[:, :1]), ["shape (29, 1)", "(29, 3)"]),
@@ -503,19 +501,19 @@ UNFIT: dict[str, tuple[Callable[[], nn.Module], list[str]]] = {
 }
 
 
-def trained(norm: Callable[[nn.Module], nn.Module]) -> nn.Module:
-    module = nn.Sequential(nn.Linear(D, D), nn.ReLU(), nn.Linear(D, D))
+def trained(norm: Callable[[Any], object]) -> Any:
+    module: Any = nn.Sequential(nn.Linear(D, D), nn.ReLU(), nn.Linear(D, D))
     with torch.random.fork_rng():
         norm(module[0])
     return filled(module).train()
 
 
-def infinite(module: nn.Module) -> nn.Module:
-    nn.init.constant_(module[1].running_mean, -torch.inf)  # type: ignore[index]
+def infinite(module: Any) -> Any:
+    nn.init.constant_(module[1].running_mean, -torch.inf)
     return module
 
 
-def pruned_nan() -> nn.Module:
+def pruned_nan() -> Any:
     module = line()
     prune.identity(module[0], "weight")
     nn.init.constant_(module[0].weight_orig, torch.nan)
@@ -585,7 +583,7 @@ def test_what_stands_around_does_not_matter() -> None:
 
 
 def test_answers_are_those_of_the_modules() -> None:
-    modules = {
+    modules: dict[str, Any] = {
         "a": filled(nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 1))),
         "b": filled(nn.Sequential(nn.Linear(3, 2), nn.ReLU(inplace=True), nn.Linear(2, 3))),
         "c": filled(nn.Sequential(nn.Linear(1, 2), nn.ReLU(), nn.Linear(2, 2))),

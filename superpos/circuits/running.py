@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -91,7 +91,7 @@ def _kept(place: str, module: nn.Module) -> Iterator[None]:
         ValueError: if a module in training mode changed its own numbers: it is another one the next time.
     """
     layers = list(parts(module))
-    plain = [vars(layer) for layer in layers if layer._forward_pre_hooks or layer._forward_hooks]  # as weight_norm does
+    plain: list[dict[str, Any]] = [vars(layer) for layer in layers if layer._forward_pre_hooks or layer._forward_hooks]  # as weight_norm does
     before = [
         (store, key, value, value.clone())
         for store in (*(store for layer in layers for store in (layer._parameters, layer._buffers)), *plain)
