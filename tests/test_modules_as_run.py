@@ -18,6 +18,12 @@ G = torch.Generator().manual_seed(0)
 OLD = pytest.mark.filterwarnings("ignore:.*weight_norm.* is deprecated:FutureWarning")
 
 
+@pytest.fixture(autouse=True)
+def _alone() -> None:
+    """No test depends on those before it."""
+    G.manual_seed(0)
+
+
 def filled(module: Any) -> Any:
     """The module with numbers of its own seed: no test draws from torch's own generator."""
     with torch.no_grad():
@@ -246,6 +252,73 @@ def test_rounding_is_not_taken_for_a_change(weight: float, scale: float) -> None
     module[10].bias.data.mul_(scale)
     other = nn.Sequential(*(layer for _ in range(6) for layer in (nn.Linear(40, 40), nn.ReLU())))
     from_modules([module, filled(other)])
+
+
+def deep(dtype: torch.dtype) -> Any:
+    """Ten layers of 8 in which half the neurons are silent, so that states keep their size."""
+    module = filled(nn.Sequential(*(layer for _ in range(10) for layer in (nn.Linear(8, 8, bias=False), nn.ReLU()))))
+    for layer in module[::2]:
+        layer.weight.data.mul_(0.5)
+    return module.to(dtype)
+
+
+@pytest.mark.parametrize("change", [1.0, 1.4])
+def test_a_deep_network_in_half_precision(change: float) -> None:
+    # Rounding moves it by about √10 · 2⁻⁸ = 1.2% an output; what silent neurons are off by does not arrive.
+    module = deep(torch.bfloat16)
+    module.register_forward_hook(lambda m, x, y: change * y)
+    if change == 1.0:
+        from_modules([module])
+        return
+    with pytest.raises(ValueError, match="puts out"):
+        from_modules([module])
+
+
+def test_half_precision_is_summed_in_single() -> None:
+    # One output of 400 equal terms: rounded once, by 2⁻⁹ at most, not once for each term.
+    module: Any = nn.Linear(400, 1, bias=False)
+    nn.init.constant_(module.weight, 1.0)
+    module.to(torch.bfloat16)
+    from_modules([module])
+    module.register_forward_hook(lambda m, x, y: 1.1 * y)
+    with pytest.raises(ValueError, match="puts out"):
+        from_modules([module])
+
+
+def test_positive_weights_add_up_what_rounding_does() -> None:
+    # An input whose parts nearly cancel is rounded in the first layer; nine layers of positive weights keep that.
+    modules = [
+        filled(nn.Sequential(*(layer for _ in range(10) for layer in (nn.Linear(8, 8), nn.ReLU())))) for _ in "123"
+    ]
+    for module in modules:
+        for layer in module[::2]:
+            layer.weight.data.abs_()
+        module[0].weight.data = 1.0 + 1e-4 * module[0].weight.data
+        with torch.no_grad():
+            module[0].weight[:, 1::2] *= 2  # 1 · 1 − 0.5 · 2 of the signs in turn
+    from_modules(modules)
+
+
+def test_what_overflows_is_not_held_against_a_module() -> None:
+    module = line().half()
+    module[0].weight.data.fill_(200.0)
+    module[2].weight.data.fill_(200.0)  # 3 · 3 · 200² · 256 > 65504
+    from_modules([module])
+    module[1].register_forward_hook(lambda m, x, y: 1.1 * y)
+    with pytest.raises(ValueError, match="puts out"):
+        from_modules([module])
+
+
+def test_a_count_in_a_buffer() -> None:
+    module = line().eval()
+    module.register_buffer("seen", torch.zeros(()))
+
+    def count(m: Any, x: object, y: object) -> None:
+        m.seen.add_(1)
+
+    module.register_forward_hook(count)
+    from_modules([module])
+    assert module.seen == 0
 
 
 def test_containers_of_modules() -> None:

@@ -91,10 +91,11 @@ def _kept(place: str, module: nn.Module) -> Iterator[None]:
         ValueError: if a module in training mode changed its own numbers: it is another one the next time.
     """
     layers = list(parts(module))
-    plain: list[dict[str, Any]] = [vars(layer) for layer in layers if layer._forward_pre_hooks or layer._forward_hooks]  # as weight_norm does
+    plain = [vars(layer) for layer in layers if layer._forward_pre_hooks or layer._forward_hooks]  # as weight_norm does
+    stores: list[dict[str, Any]] = [store for layer in layers for store in (layer._parameters, layer._buffers)]
     before = [
         (store, key, value, value.clone())
-        for store in (*(store for layer in layers for store in (layer._parameters, layer._buffers)), *plain)
+        for store in (*stores, *plain)
         for key, value in store.items()
         if isinstance(value, Tensor)
     ]
@@ -149,6 +150,19 @@ def compare(
             )
 
 
+class _State(NamedTuple):
+    """Numbers of a network: what they are, and what rounding does to them, each on its own and all alike."""
+
+    a: Float[Tensor, "T B width"]
+    variance: Float[Tensor, "T B width"]
+    shift: Float[Tensor, "T B width"]
+
+    def relu(self) -> "_State":
+        """What a ReLU leaves: nothing of a neuron that is well below 0."""
+        there = self.a + _DOUBT * (self.variance.sqrt() + self.shift.abs()) > 0
+        return _State(self.a.relu(), torch.where(there, self.variance, 0.0), torch.where(there, self.shift, 0.0))
+
+
 def _truth(
     circuits: MLPCircuits | ResidualCircuits,
     sizes: Float[Tensor, "L T _"],
@@ -159,58 +173,41 @@ def _truth(
 
     Infinitely far where a sum leaves the range of the dtype.
     """
-    rounding, reach = _Rounding(dtype), x.abs().amax(dim=-1, keepdim=True)
-    v = torch.zeros_like(x)
+    reach, zeros = x.abs().amax(dim=-1, keepdim=True), torch.zeros_like(x)
+    state = _State(x, zeros, zeros)
     for l in range(circuits.L):
         if isinstance(circuits, MLPCircuits):
-            x, v, r = rounding.affine(l, circuits.weights[l], circuits.biases[l], sizes[l], x, v)
-            x, v = (x, v) if l == circuits.L - 1 and not circuits.last_relu else rounding.relu(x, v)
+            state, r = _affine(circuits.weights[l], circuits.biases[l], sizes[l], state, dtype)
+            state = state if l == circuits.L - 1 and not circuits.last_relu else state.relu()
             reach = reach.maximum(r)
             continue
-        h, v_h, r = rounding.affine(l, circuits.w_in[l], circuits.bias[l], sizes[l], x, v)
-        none = torch.zeros_like(x[:, 0])
-        written, v_w, s = rounding.affine(l, circuits.w_out[l], none, none, *rounding.relu(h, v_h))
-        x = x + written
-        v = v + v_w + (rounding.u * x).square()
-        reach = reach.maximum(r).maximum(s)
-    return x, torch.where(reach < torch.finfo(dtype).max, _DOUBT * v.sqrt(), torch.inf)
+        h, r = _affine(circuits.w_in[l], circuits.bias[l], sizes[l], state, dtype)
+        written, s = _affine(circuits.w_out[l], zeros[:, 0], zeros[:, 0], h.relu(), dtype)
+        a = state.a + written.a
+        variance = state.variance + written.variance + (torch.finfo(dtype).eps / 2 * a).square()
+        state, reach = _State(a, variance, state.shift + written.shift), reach.maximum(r).maximum(s)
+    rounding = _DOUBT * (state.variance.sqrt() + state.shift.abs())
+    return state.a, torch.where(reach < torch.finfo(dtype).max, rounding, torch.inf)
 
 
-class _Rounding:
-    """What rounding in a dtype does to the states of a network: a variance v of each number.
+def _affine(
+    w: Float[Tensor, "T out in"],
+    b: Float[Tensor, "T out"],
+    size: Float[Tensor, "T out"],
+    state: _State,
+    dtype: torch.dtype,
+) -> tuple[_State, Float[Tensor, "T B 1"]]:
+    """w a + b as it is rounded, and the largest s = Σ |w| |a| + size that goes into a sum.
 
-    Args:
-        dtype: u is half of its eps; u_s that of the sums, which half precision forms in float32.
+    Weights, biases and results are rounded by u, half of the dtype's eps. The n partial sums are at most s and rounded
+    by u_s, in single where the dtype is half. Each on its own, v' = Σ w² v + u² (Σ w² a² + size² + (w a + b)²)
+    + n u_s² s²; but neurons that do the same are rounded the same way, and that may add up: c' = w c + √n u_s s.
     """
-
-    def __init__(self, dtype: torch.dtype) -> None:
-        kind = torch.finfo(dtype)
-        self.u, self.u_s = kind.eps / 2, min(kind.eps, torch.finfo(torch.float32).eps) / 2
-        self.tiny = kind.tiny
-
-    def affine(
-        self,
-        l: int,
-        w: Float[Tensor, "T out in"],
-        b: Float[Tensor, "T out"],
-        size: Float[Tensor, "T out"],
-        a: Float[Tensor, "T B in"],
-        v: Float[Tensor, "T B in"],
-    ) -> tuple[Float[Tensor, "T B out"], Float[Tensor, "T B out"], Float[Tensor, "T B 1"]]:
-        """w a + b, its variance, and the largest s = Σ |w| |a| + size that goes into a sum.
-
-        Weights, biases and results are rounded on their own: v' = Σ w² v + u² (Σ w² a² + size² + (w a + b)²). The n
-        partial sums of a neuron are at most s, and neurons that do the same are off by the same, so that this share
-        may add up from layer to layer: (l + 1)² n u_s² s².
-        """
-        b, size, squares = b[:, None], size[:, None], w.square().mT
-        pre, s = a @ w.mT + b, a.abs() @ w.abs().mT + size
-        own = self.u**2 * (a.square() @ squares + size.square() + pre.square()) + self.tiny**2
-        together = (l + 1) ** 2 * (w.shape[2] + 1) * self.u_s**2 * s.square()
-        return pre, v @ squares + own + together, s.amax(dim=-1, keepdim=True)
-
-    def relu(
-        self, pre: Float[Tensor, "T B out"], v: Float[Tensor, "T B out"]
-    ) -> tuple[Float[Tensor, "T B out"], Float[Tensor, "T B out"]]:
-        """What a ReLU leaves: nothing of a neuron that is well below 0."""
-        return pre.relu(), torch.where(pre + _DOUBT * v.sqrt() > 0, v, 0.0)
+    kind = torch.finfo(dtype)
+    u, u_s = kind.eps / 2, min(kind.eps, torch.finfo(torch.float32).eps) / 2
+    b, size, squares = b[:, None], size[:, None], w.square().mT
+    a, s = state.a @ w.mT + b, state.a.abs() @ w.abs().mT + size
+    own = u**2 * (state.a.square() @ squares + size.square() + a.square()) + kind.tiny**2
+    summed = (w.shape[2] + 1) ** 0.5 * u_s * s
+    variance, shift = state.variance @ squares + own + summed.square(), state.shift @ w.mT + summed
+    return _State(a, variance, shift), s.amax(dim=-1, keepdim=True)
