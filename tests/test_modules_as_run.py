@@ -699,3 +699,14 @@ def test_compress_reads_the_same_way() -> None:
     module = hooked(0, lambda m, x, y: y + 1)
     with pytest.raises(ValueError, match=r"modules\['a'\] puts out"):
         superpos.compress({"plain": line(), "a": module})
+
+
+def test_a_bias_that_batchnorm_takes_away_again_is_still_rounded() -> None:
+    module = line(nn.BatchNorm1d(D), nn.ReLU()).eval()
+    module[0].bias.data.fill_(1000.3)  # the module rounds 1000.3 + w x before it subtracts the mean
+    module[1].running_mean.fill_(1000.0)
+    from_modules([module])
+
+
+def test_a_wide_network_sums_many_terms() -> None:
+    from_modules([filled(nn.Sequential(nn.Linear(1000, 1000), nn.ReLU(), nn.Linear(1000, 400))).double()])
