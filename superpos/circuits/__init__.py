@@ -9,7 +9,7 @@ from superpos.circuits.batches import (
 )
 from superpos.circuits.conditional import INDICATOR, called, conditional, unconditional
 from superpos.circuits.families import conditional_rotations, kaleidoscopes, random_mlps, random_residual, rotations
-from superpos.circuits.modules import ResidualBlock, from_modules, stacked, to_module
+from superpos.circuits.modules import Modules, ResidualBlock, answers, from_modules, stacked, to_module
 from superpos.circuits.stacks import Circuits, MLPCircuits, ResidualCircuits
 from superpos.circuits.thresholds import carry_bias
 from superpos.circuits.trained import trained
@@ -18,8 +18,10 @@ __all__ = [
     "INDICATOR",
     "Circuits",
     "MLPCircuits",
+    "Modules",
     "ResidualBlock",
     "ResidualCircuits",
+    "answers",
     "called",
     "carry_bias",
     "conditional",

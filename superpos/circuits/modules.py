@@ -1,70 +1,102 @@
 """From a list of torch modules to a stack of circuits, and back. Chapters 2 and 13."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from superpos.checks import check_count
+from superpos.checks import check_batch
+from superpos.circuits.chains import Link, ResidualBlock, Weights, check_alike, check_finite, links, spelled, tensors
+from superpos.circuits.running import aside, compare, probes, ran
 from superpos.circuits.stacks import MLPCircuits, ResidualCircuits
 
-
-class ResidualBlock(nn.Module):
-    """One residual layer, x + W·ReLU(V x + b), as an ordinary module.
-
-    Args:
-        d: width of x.
-        m: number of neurons.
-    """
-
-    def __init__(self, d: int, m: int) -> None:
-        super().__init__()
-        check_count("d", d)
-        check_count("m", m)
-        self.read = nn.Linear(d, m)
-        self.write = nn.Linear(m, d, bias=False)
-
-    def forward(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
-        return x + self.write(self.read(x).relu())
+Modules = Sequence[nn.Module] | Mapping[str, nn.Module] | nn.ModuleList | nn.ModuleDict
 
 
-def from_modules(modules: Sequence[nn.Module] | Mapping[str, nn.Module]) -> MLPCircuits | ResidualCircuits:
+def from_modules(modules: Modules) -> MLPCircuits | ResidualCircuits:
     """Stack small torch networks into circuits; the modules are not changed.
 
     Two kinds are taken, all modules of one list being of the same kind and depth: `nn.Sequential` of `nn.Linear`
     with an `nn.ReLU` between each two and, for all of them or for none, one at the end → `MLPCircuits`; and
-    `ResidualBlock`s, alone or in an `nn.Sequential` → `ResidualCircuits`. A Sequential may hold others; `nn.Identity`
-    is passed over, and so is an `nn.Dropout` of a module in evaluation mode. Widths may differ: each network is padded
-    with zeros to the widest, its own coordinates first; the padding stays zero in every layer.
+    `ResidualBlock`s, alone or in an `nn.Sequential` → `ResidualCircuits`. A Sequential may hold others, and the same
+    layer at several places; `nn.Identity` is passed over, and so is `nn.Dropout` in evaluation mode; `nn.BatchNorm1d`
+    in evaluation mode, right after a Linear, is multiplied into it. Widths may differ: each network is padded with
+    zeros to the widest, its own coordinates first; the padding stays zero in every layer.
+
+    Each module is then run on a few inputs of each sign and size, in its own dtype and on its own device, and what it
+    answers must be what was read, up to rounding: hooks may look, but not change what passes.
 
     Args:
-        modules: a list, or a mapping from names to modules.
+        modules: a list or `nn.ModuleList`, or a mapping or `nn.ModuleDict` from names to modules.
 
     Raises:
-        TypeError: for a module of another kind, with its place and the layer at fault, or of another dtype.
-        ValueError: for an empty list, a number that is not finite, or networks of different kinds, depths or devices.
+        TypeError: for a module of another kind, with its place, the layer at fault and what is taken, or of another
+            dtype.
+        ValueError: for an empty list, a number that is not finite, networks of different kinds, depths or devices, a
+            module that cannot be run, or one that answers otherwise than its weights say.
     """
     return stacked(modules)[0]
 
 
-def stacked(
-    modules: Sequence[nn.Module] | Mapping[str, nn.Module],
-) -> tuple[MLPCircuits | ResidualCircuits, Int64[Tensor, "T L1"]]:
+def stacked(modules: Modules) -> tuple[MLPCircuits | ResidualCircuits, Int64[Tensor, "T L1"]]:
     """The circuits, as `from_modules`, and how wide each module was before it was padded.
 
     Returns:
         The circuits; and of each MLP the width of its input and of its layers, of residual blocks d, and the neurons m
         of each block.
     """
-    chains, rows = _chains(modules), []
-    for chain in chains.values():
-        linear = [layer for layer in chain if isinstance(layer, nn.Linear)]
-        linear = linear or [layer.read for layer in chain if isinstance(layer, ResidualBlock)]
-        rows.append([linear[0].in_features, *(layer.out_features for layer in linear)])
-    residual = type(next(iter(chains.values()))[0]) is ResidualBlock
-    circuits = _residual(chains) if residual else _mlp(list(chains.values()))
+    named, chains, like = _understood(modules)
+    first, wanted = next(iter(chains.items()))
+    for place, own in chains.items():
+        if [link.kind for link in own] != [link.kind for link in wanted]:
+            raise ValueError(f"{place} is {spelled(own)}, but {first} is {spelled(wanted)}; all must be alike")
+    with aside(like):
+        inputs = cache(lambda d: probes(d, like))
+        found = [ran(place, named[place], own, inputs) for place, own in chains.items()]
+        numbers = [one.numbers for one in found]
+        check_finite(chains.values(), numbers)
+        residual = wanted[0].kind is ResidualBlock
+        circuits = _residual(numbers) if residual else _mlp(numbers, wanted[-1].kind is nn.ReLU)
+        reads = [own[::2] for own in numbers] if residual else numbers
+        sizes = _stack(reads, "size", (circuits.stack.shape[2],))
+        compare(chains, circuits, sizes, found)
+    rows = [[own[0].weight.shape[1], *(len(linear.weight) for linear in own)] for own in reads]
     return circuits, torch.tensor(rows, device=circuits.stack.device)
+
+
+def answers(
+    modules: Modules, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]
+) -> Float[Tensor, "B z outside"]:
+    """What the modules themselves answer, y_t = module_t(x_t): each is run once, on all samples in which it is active.
+
+    Args:
+        modules: as for `from_modules`.
+        active: which modules run in each sample, by their place in the list.
+        inputs: their inputs; a module is given its own first coordinates.
+
+    Returns:
+        Answers (B, z, outside), outside the widest answer there is; what lies beyond a module's own is 0.
+
+    Raises:
+        TypeError, ValueError: for modules that `from_modules` does not understand or that cannot be run, or for a wrong
+            shape, dtype, device or index of the others.
+    """
+    named, chains, like = _understood(modules)
+    with aside(like):
+        check_batch(active, inputs, len(named), inputs.shape[-1], like=like)
+        each, x = active.flatten(), inputs.detach().flatten(end_dim=1)
+        order = each.argsort(stable=True)
+        groups = order.split(each.bincount(minlength=len(named)).tolist())
+        found = [
+            ran(place, named[place], own, lambda d, rows=rows: x[rows, :d]).y
+            for (place, own), rows in zip(chains.items(), groups, strict=True)
+        ]
+        y = x.new_zeros(len(x), max(own.shape[1] for own in found))
+        for rows, own in zip(groups, found, strict=True):
+            y[rows, : own.shape[1]] = own
+    return y.unflatten(0, active.shape)
 
 
 def to_module(circuits: MLPCircuits | ResidualCircuits, t: int, widths: Sequence[int]) -> nn.Sequential:
@@ -89,110 +121,48 @@ def to_module(circuits: MLPCircuits | ResidualCircuits, t: int, widths: Sequence
     return nn.Sequential(*layers)
 
 
-def _chains(modules: Sequence[nn.Module] | Mapping[str, nn.Module]) -> dict[str, list[nn.Module]]:
-    """The layers of each module by its place in words, `modules[3]`; refused where they are not of one kind."""
-    if isinstance(modules, nn.Module) or not isinstance(modules, Sequence | Mapping):
-        raise TypeError(f"modules is {type(modules).__name__}; it must be a list of nn.Module")
+def _understood(modules: Modules) -> tuple[dict[str, nn.Module], dict[str, tuple[Link, ...]], Tensor]:
+    """The modules and their chains by place in words, `modules[3]`, and one of their tensors, like which all are."""
+    if not isinstance(modules, Sequence | Mapping | nn.ModuleList | nn.ModuleDict):
+        what = "put it into one: [module]" if isinstance(modules, nn.Module) else "or an nn.ModuleList"
+        raise TypeError(f"modules is {type(modules).__name__}; it must be a list of nn.Module: {what}")
     if len(modules) == 0:
         raise ValueError("modules is empty; at least one network is needed")
-    named = modules.items() if isinstance(modules, Mapping) else enumerate(modules)
-    chains = {f"modules[{name!r}]": list(_layers(f"modules[{name!r}]", module)) for name, module in named}
-    kinds = {place: [type(layer) for layer in chain] for place, chain in chains.items()}
-    first, wanted = next(iter(kinds.items()))
-    for place, kind in kinds.items():
-        if kind != wanted:
-            spelled = [" → ".join(k.__name__ for k in both) for both in (kind, wanted)]
-            raise ValueError(f"{place} is {spelled[0]}, but {first} is {spelled[1]}; all must be alike")
-    _check_numbers(chains)
-    return chains
+    pairs = modules.items() if isinstance(modules, Mapping | nn.ModuleDict) else enumerate(modules)
+    named = {f"modules[{name!r}]": module for name, module in pairs}
+    chains = {place: links(place, module) for place, module in named.items()}
+    first = next(iter(named.values()))
+    like = next(tensors(first), None)
+    if like is None:
+        raise TypeError(f"{next(iter(named))} has no parameters; its weights must be nn.Parameter")
+    for place, module in named.items():
+        check_alike(place, module, like)
+    return named, chains, like
 
 
-def _check_numbers(chains: dict[str, list[nn.Module]]) -> None:
-    """Refuse parameters of different dtypes or devices, and numbers that are not finite."""
-    like = next(next(iter(chains.values()))[0].parameters())
-    for place, chain in chains.items():
-        for i, layer in enumerate(chain):
-            for name, p in layer.named_parameters():
-                if p.dtype != like.dtype:
-                    raise TypeError(f"{place} has dtype {p.dtype}; all must have that of the first, {like.dtype}")
-                if p.device != like.device:
-                    raise ValueError(f"{place} is on {p.device}; all must be where the first is, on {like.device}")
-                if not p.is_meta and not torch.isfinite(p).all():
-                    wrong = p[~torch.isfinite(p)][0].item()
-                    raise ValueError(f"{place} has {wrong} in the {name} of layer {i}; every number must be finite")
+def _mlp(numbers: Sequence[tuple[Weights, ...]], last_relu: bool) -> MLPCircuits:
+    d = max(size for own in numbers for linear in own for size in linear.weight.shape)
+    weights = _stack(numbers, "weight", (d, d))
+    return MLPCircuits(weights, _stack(numbers, "bias", (d,)), last_relu=last_relu)
 
 
-def _layers(place: str, module: nn.Module) -> Iterator[nn.Module]:
-    """The layers of one network, refused where they are neither Linear/ReLU in turn nor all ResidualBlock."""
-    chain = [(path, layer) for path, layer in _flat("", module) if not _passes(layer)]
-    if not chain:
-        raise ValueError(f"{place} is an empty Sequential; at least one Linear is needed")
-    blocks = isinstance(chain[0][1], ResidualBlock)
-    before: int | None = None
-    for i, (path, layer) in enumerate(chain):
-        where = f"layer {path} of {place}" if path else place
-        wanted = ResidualBlock if blocks else nn.Linear if i % 2 == 0 else nn.ReLU
-        if type(layer) is not wanted:
-            cure = "; call .eval() on it first" if isinstance(layer, nn.Dropout) else ""
-            raise TypeError(
-                f"{where} is {type(layer).__name__}; it must be {wanted.__name__}: a network is Linear, ReLU, "
-                f"Linear, … or a chain of ResidualBlock{cure}"
-            )
-        if isinstance(layer, ResidualBlock) and layer.write.bias is not None:
-            raise ValueError(f"{where} has a bias in `write`; ResidualCircuits have none there")
-        if isinstance(layer, nn.Linear):
-            if before is not None and layer.in_features != before:
-                raise ValueError(f"{where} takes {layer.in_features} numbers, but the Linear before puts out {before}")
-            before = layer.out_features
-        yield layer
+def _residual(numbers: Sequence[tuple[Weights, ...]]) -> ResidualCircuits:
+    reads, writes = [own[::2] for own in numbers], [own[1::2] for own in numbers]
+    m, d = (max(sizes) for sizes in zip(*(read.weight.shape for own in reads for read in own), strict=True))
+    w_in, w_out = _stack(reads, "weight", (m, d)), _stack(writes, "weight", (d, m))
+    return ResidualCircuits(w_in, w_out, _stack(reads, "bias", (m,)))
 
 
-def _flat(path: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """The layers of a Sequential and of those in it, each with its path."""
-    if type(module) is not nn.Sequential:
-        yield path, module
-        return
-    for name, layer in module.named_children():
-        yield from _flat(f"{path}.{name}".lstrip("."), layer)
+def _stack(numbers: Sequence[tuple[Weights, ...]], name: str, shape: tuple[int, ...]) -> Float[Tensor, "L T *shape"]:
+    """One of the tensors of each layer of each module, padded."""
+    return torch.stack([_padded([getattr(own, name) for own in layer], shape) for layer in zip(*numbers, strict=True)])
 
 
-def _passes(layer: nn.Module) -> bool:
-    """Whether a layer gives back what it is given."""
-    return isinstance(layer, nn.Identity) or (isinstance(layer, nn.Dropout) and not layer.training)
-
-
-def _mlp(chains: list[list[nn.Module]]) -> MLPCircuits:
-    linears = [[layer for layer in chain if isinstance(layer, nn.Linear)] for chain in chains]
-    L, T = len(linears[0]), len(linears)
-    d = max(size for chain in linears for layer in chain for size in (layer.in_features, layer.out_features))
-    first = linears[0][0].weight
-    weights, biases = first.new_zeros(L, T, d, d), first.new_zeros(L, T, d)
-    with torch.no_grad():
-        for t, chain in enumerate(linears):
-            for l, layer in enumerate(chain):
-                weights[l, t, : layer.out_features, : layer.in_features] = layer.weight
-                if layer.bias is not None:
-                    biases[l, t, : layer.out_features] = layer.bias
-    return MLPCircuits(weights, biases, last_relu=isinstance(chains[0][-1], nn.ReLU))
-
-
-def _residual(chains: dict[str, list[nn.Module]]) -> ResidualCircuits:
-    blocks = [[layer for layer in chain if isinstance(layer, ResidualBlock)] for chain in chains.values()]
-    L, T = len(blocks[0]), len(blocks)
-    for place, chain in zip(chains, blocks, strict=True):
-        streams = {block.read.in_features for block in chain}
-        if len(streams) > 1:
-            raise ValueError(f"{place} has blocks of widths {sorted(streams)}; a residual stream has one width")
-    d = max(block.read.in_features for chain in blocks for block in chain)
-    m = max(block.read.out_features for chain in blocks for block in chain)
-    first = blocks[0][0].read.weight
-    w_in, w_out, bias = first.new_zeros(L, T, m, d), first.new_zeros(L, T, d, m), first.new_zeros(L, T, m)
-    with torch.no_grad():
-        for t, chain in enumerate(blocks):
-            for l, block in enumerate(chain):
-                own_m, own_d = block.read.weight.shape
-                w_in[l, t, :own_m, :own_d] = block.read.weight
-                w_out[l, t, :own_d, :own_m] = block.write.weight
-                if block.read.bias is not None:
-                    bias[l, t, :own_m] = block.read.bias
-    return ResidualCircuits(w_in, w_out, bias)
+def _padded(values: Sequence[Tensor], shape: tuple[int, ...]) -> Tensor:
+    """Tensors (T, *shape) with each value in its first coordinates and zeros beyond."""
+    found = values[0].new_zeros(len(values), *shape)
+    for size in {value.shape for value in values}:
+        chosen = [t for t, value in enumerate(values) if value.shape == size]
+        own = torch.tensor(chosen, device=found.device)
+        found[(own, *map(slice, size))] = torch.stack([values[t] for t in chosen])
+    return found

@@ -1,6 +1,6 @@
 """Modules in, one network out. Chapter 13."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from jaxtyping import Int64
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from superpos import circuits, dedicated, exact
 from superpos.checks import check_count, check_number, check_positive, check_seed
-from superpos.circuits import MLPCircuits, ResidualCircuits
+from superpos.circuits import MLPCircuits, Modules, ResidualCircuits
 from superpos.compression.choice import METHODS, choose
 from superpos.compression.compressed import Compressed
 from superpos.compression.records import Origin
@@ -17,7 +17,7 @@ REACH = 32.0  # inputs may be so large, where no bound is given: far beyond stan
 
 
 def compress(
-    modules: Sequence[nn.Module] | Mapping[str, nn.Module] | MLPCircuits | ResidualCircuits,
+    modules: Modules | MLPCircuits | ResidualCircuits,
     *,
     z: int = 1,
     tolerance: float = 0.0,
@@ -74,13 +74,13 @@ def compress(
         if bound is None:
             reach, bound = REACH, small.activation_bound(REACH)
         network = exact.embed(small, D, z=z, tolerance=tolerance, seed=seed, bound=bound, reach=reach)
-    names = tuple(modules) if isinstance(modules, Mapping) else None
+    names = tuple(modules) if isinstance(modules, Mapping | nn.ModuleDict) else None
     origin = Origin(kind, names, recipe.threshold if recipe else None, small)
     return Compressed(network, widths, origin, report)
 
 
 def _stacked(
-    modules: Sequence[nn.Module] | Mapping[str, nn.Module] | MLPCircuits | ResidualCircuits,
+    modules: Modules | MLPCircuits | ResidualCircuits,
 ) -> tuple[MLPCircuits | ResidualCircuits, Int64[Tensor, "T L1"]]:
     """The circuits without gradients, and the width of each module."""
     if not isinstance(modules, MLPCircuits | ResidualCircuits):
