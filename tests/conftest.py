@@ -18,7 +18,7 @@ settings.register_profile("superpos", derandomize=True, deadline=None, max_examp
 settings.load_profile("superpos")
 
 # Begun first, so that none of them is left over for one worker at the end; of the others the longest file comes first.
-LONG = ("test_pages", "test_explore_site", "test_exact", "test_compression", "test_capacity")
+LONG = ("test_pages", "test_devices", "test_explore_site", "test_exact", "test_compression", "test_capacity")
 
 
 def pytest_configure(config: pytest.Config) -> None:

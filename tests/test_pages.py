@@ -1,0 +1,98 @@
+"""Every page in a browser, visited once in each theme: nothing is wrong with it. Phones and disks: test_devices.py.
+
+What a visit finds is collected by visits.py; the tests ask it.
+"""
+
+import functools
+from collections.abc import Callable
+
+import pytest
+from browser import needs_browser
+from built_book import PAGES
+from playwright.sync_api import Browser
+from visits import LAYOUTS, PHONE, WIDE, Seen, unfit, visit
+
+BUILT = [*PAGES, "search"]
+MOST = 500_000  # bytes of a first view, compressed
+PAINTED = """() => new Promise(done => new PerformanceObserver(list => done(list.getEntries().at(-1).startTime))
+    .observe({type: 'largest-contentful-paint', buffered: true}))"""
+
+pytestmark = [needs_browser, pytest.mark.timeout(240)]  # axe looks at ten thousand elements of the longest chapter
+each = pytest.mark.parametrize(("name", "scheme"), [(name, scheme) for name in BUILT for scheme in ("light", "dark")])
+
+
+@pytest.fixture(scope="module")
+def seen(browser: Browser, address: str) -> Callable[[str, str], Seen]:
+    """What the visit of a page in a theme has found; there is one."""
+    return functools.cache(functools.partial(visit, browser, address))
+
+
+@each
+def test_page_is_sound(name, scheme, seen):
+    """No request to elsewhere, no failed one, no error; the theme is the one that the reader has chosen."""
+    assert not seen(name, scheme).faults
+    assert seen(name, scheme).theme == scheme
+
+
+@each
+def test_nothing_is_wider_than_the_window(name, scheme, seen):
+    assert not any(seen(name, scheme).wide.values()), seen(name, scheme).wide
+
+
+@each
+def test_axe_finds_nothing(name, scheme, seen):
+    """Wide and narrow, with all that is folded opened."""
+    assert set(seen(name, scheme).unfit) == ({WIDE, PHONE} if scheme == "light" or name in LAYOUTS else {WIDE})
+    assert not any(seen(name, scheme).unfit.values()), seen(name, scheme).unfit
+
+
+@each
+def test_paper_shows_the_text_alone(name, scheme, seen):
+    """Title, text and solutions; no navigation, sliders or buttons; dark on white, and nothing wider than the sheet."""
+    assert not seen(name, scheme).paper
+
+
+@each
+def test_pictures_are_the_same_in_the_dark(name, scheme, seen):
+    """No filter of the theme on any picture, and white behind it: its colours mean what its colour bar says."""
+    assert seen(name, scheme).pictures <= {"none 1 normal rgb(255, 255, 255)"}
+
+
+@each
+def test_formulas_fit(name, scheme, seen):
+    """None scrolls in a wide window, lies under its number, or is torn from the comma that follows it."""
+    assert not seen(name, scheme).scrolling + seen(name, scheme).misplaced
+
+
+@pytest.mark.parametrize("name", BUILT)
+def test_first_view_is_light(name, seen):
+    """All that a page loads before anyone touches it, fonts and mathematics included."""
+    assert 0 < seen(name, "light").weight < MOST
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("name", ["index", "book/11-exact-superposition", "book/claims"])
+def test_largest_paint_is_soon(name, browser, address):
+    with browser.new_context(viewport={"width": WIDE, "height": 900}) as context:
+        page, times = context.new_page(), []
+        for _ in range(3):
+            page.goto(f"{address}{name}.html", wait_until="load")
+            times.append(page.evaluate(PAINTED))
+            if times[-1] < 1500:
+                break
+    assert min(times) < 1500
+
+
+def test_axe_is_at_work(browser, address):
+    """It finds a picture without a text, and letters that are too pale: also the last of many, and on a new ground."""
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(f"{address}book/references.html")
+        assert not unfit(page)
+        page.evaluate("""document.querySelector('.bd-article').insertAdjacentHTML('beforeend',
+            '<img src="../_static/logo.svg"><p style="color: #ccc">pale</p>')""")
+        assert {fault.split(":")[0] for fault in unfit(page)} == {"image-alt", "color-contrast"}
+        page.reload()
+        page.evaluate("""document.querySelector('.bd-article').insertAdjacentHTML('beforeend',
+            '<div style="background: #777"><section><p>dark on grey</p></section></div>')""")
+        assert {fault.split(":")[0] for fault in unfit(page, [])} == {"color-contrast"}
