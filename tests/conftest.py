@@ -1,4 +1,4 @@
-"""Settings for all tests: the checks in every worker, tests that run alone, and one browser for those that need it."""
+"""Settings for all tests: what runs first and what runs alone, and one browser for those that need it."""
 
 from collections.abc import Iterator
 from fcntl import LOCK_EX, LOCK_SH, LOCK_UN, flock
@@ -19,13 +19,6 @@ settings.load_profile("superpos")
 
 # Begun first, so that none of them is left over for one worker at the end; of the others the longest file comes first.
 LONG = ("test_pages", "test_devices", "test_explore_site", "test_exact", "test_compression", "test_capacity")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """A worker of pytest-xdist does not read `addopts` before its tests: the import hook is set here."""
-    if hasattr(config, "workerinput"):
-        *packages, checker = str(config.getoption("jaxtyping_packages")).split(",")
-        jaxtyping.install_import_hook(packages, checker)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

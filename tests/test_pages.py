@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable
 
 import pytest
-from browser import needs_browser
+from browser import needs_browser, served
 from built_book import PAGES
 from playwright.sync_api import Browser
 from visits import LAYOUTS, PHONE, WIDE, Seen, unfit, visit
@@ -96,3 +96,37 @@ def test_axe_is_at_work(browser, address):
         page.evaluate("""document.querySelector('.bd-article').insertAdjacentHTML('beforeend',
             '<div style="background: #777"><section><p>dark on grey</p></section></div>')""")
         assert {fault.split(":")[0] for fault in unfit(page, [])} == {"color-contrast"}
+
+
+BAD = """<!DOCTYPE html><html lang="en" data-theme="dark"><head><meta charset="utf-8"><title>Bad</title>
+<link rel="icon" href="data:,"><style>html, body, .bd-main, .bd-article-container { overflow: visible }
+.katex-display { overflow: auto; width: 50px; height: 40px }</style></head>
+<body><main class="bd-main"><div class="bd-article-container"><article class="bd-article"><h1>One</h1><h1>Two</h1>
+<p style="color: #bbb">Pale.</p><figure><img src="a.svg" style="filter: invert(1)"></figure>
+<div class="math" id="eq"><span class="eqno" style="position: absolute">(1)</span><div class="katex-display">
+<div style="width: 90px">x</div><annotation>x</annotation></div></div>
+<p style="width: 30px"><span class="math"><span class="katex-html" style="display: inline-block; width: 28px">y</span>
+<annotation hidden>y</annotation></span>, and</p><details class="solution"><p>Folded.</p></details>
+<div style="width: 5000px">wide</div></article></div></main><nav>here</nav>
+<script>fetch("missing.json"); console.error("an error"); throw new Error("thrown")</script></body></html>"""
+
+
+def test_a_visit_finds_what_is_wrong(browser, tmp_path):
+    (tmp_path / "bad.html").write_text(BAD)
+    with served(tmp_path) as address:
+        found = visit(browser, address, "bad", "light")
+    said = "\n".join(found.faults)
+    for fault in ("404", "a.svg", "missing.json", "an error", "thrown"):
+        assert fault in said
+    assert found.theme == "dark"
+    assert found.wide[WIDE] and found.wide[PHONE]  # noqa: PT018
+    assert found.scrolling == ["x"]
+    assert {fault.split(" at ")[0] for fault in found.misplaced} == {
+        "eq is under its number", "the comma after y starts a line",
+    }  # fmt: skip
+    assert found.pictures != {"none 1 normal rgb(255, 255, 255)"}
+    for width in (WIDE, PHONE):
+        assert {"color-contrast", "image-alt"} <= {fault.split(":")[0] for fault in found.unfit[width]}
+    assert {fault.split(":")[0].split(" <")[0] for fault in found.paper} >= {"not one title", "nav is printed"}
+    assert "a solution stays folded" in found.paper
+    assert found.weight > 500
