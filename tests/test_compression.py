@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-import superpos
 from superpos import circuits, exact
 from superpos.__main__ import main
 from superpos.circuits import MLPCircuits, ResidualBlock
