@@ -3,19 +3,17 @@
 PYTHON ?= python3
 BUILD  ?= _build
 PORT   ?= 8000
+JOBS   ?= 2
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 SITE   := $(BUILD)/html
 
-# What a page can depend on. The list itself is a file, with the addresses that the environment gives, so that adding
-# or deleting a source, or publishing elsewhere, counts as a change.
-SOURCES := $(shell find index.md _config.yml _toc.yml CITATION.cff requirements.txt book superpos vendor -type f \
-             ! -path '*/__pycache__/*' ! -path '*/.*' ! -name '*.ipynb' 2>/dev/null | LC_ALL=C sort)
-SPACED := $(shell find index.md _config.yml _toc.yml CITATION.cff requirements.txt book superpos vendor -name '*[[:space:]]*' \
-             ! -path '*/.*' 2>/dev/null | tr '\n' ';')
-$(if $(SPACED),$(error make cannot take a path with a space in it; rename $(SPACED)))
-STATE := $(SOURCES) $(SITE_URL) $(REPOSITORY)
+# What a page can depend on: the sum and the path of each file, whatever its name, and the addresses that the
+# environment gives. The list is a file, so that to change, add or delete a source, or to publish elsewhere, is a change.
+STATE := { find index.md _config.yml _toc.yml CITATION.cff requirements.txt book superpos vendor -type f \
+             ! -path '*/__pycache__/*' ! -path '*/.*' ! -name '*.ipynb' -exec cksum {} + | LC_ALL=C sort; \
+           echo "$(SITE_URL) $(REPOSITORY)"; }
 
 export BOOK_CACHE = $(abspath $(BUILD))/cache
 export PYTHONPATH = $(CURDIR)
@@ -23,7 +21,7 @@ export PYTHONHASHSEED = 0
 export PYTHONNOUSERSITE = 1
 export JUPYTER_PREFER_ENV_PATH = 1
 
-.PHONY: help book pdf test ci lab serve bench reproducible dist clean FORCE
+.PHONY: help book pdf test lint ci lab serve bench reproducible dist clean FORCE
 .DELETE_ON_ERROR:
 
 help:  ## show this list
@@ -35,7 +33,10 @@ book: $(SITE)/.built  ## build the book, and say where to open it
 pdf: $(BUILD)/superpos.pdf  ## print the whole book to one PDF (needs Chromium)
 
 test: $(SITE)/.built  ## build the book and run every test
-	@$(BIN)/python -m pytest
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+
+lint: $(READY)  ## check formatting, lint and types, of the chapters' code too
+	@$(BIN)/python scripts/lint.py
 
 ci:  ## what CI runs: book and tests, in a clean clone on Debian, as root
 	@bash .ci/run
@@ -70,7 +71,7 @@ $(READY): requirements.txt pyproject.toml $(if $(filter yes,$(SOUND)),,FORCE)
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" SOUND="$(SOUND)" sh scripts/setup.sh
 
 # Built in a folder of its own, and put in the place of the last good site only when all of it is there.
-$(SITE)/.built: $(READY) $(BUILD)/sources $(SOURCES)
+$(SITE)/.built: $(READY) $(BUILD)/sources
 	@$(BIN)/python scripts/build.py $(BUILD)
 
 $(BUILD)/superpos.pdf: $(SITE)/.built scripts/pdf.py
@@ -78,4 +79,5 @@ $(BUILD)/superpos.pdf: $(SITE)/.built scripts/pdf.py
 
 $(BUILD)/sources: FORCE | $(READY)
 	@$(BIN)/python scripts/build.py --claim $(BUILD)
-	@echo "$(STATE)" | tr ' ' '\n' | cmp -s - $@ || echo "$(STATE)" | tr ' ' '\n' > $@
+	@$(STATE) > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi

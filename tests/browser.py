@@ -5,8 +5,10 @@ import http.server
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
 
 import pytest
 from built_book import SITE
@@ -18,6 +20,9 @@ FLAGS += ["--disable-background-networking", "--disable-component-update"]
 needs_browser = pytest.mark.skipif(
     CHROMIUM is None and os.environ.get("CI") != "true", reason="no Chromium here: apt-get install chromium"
 )
+
+
+T = TypeVar("T")
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -43,6 +48,12 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
+
+
+def aside(work: Callable[[], T]) -> T:
+    """Do this in a thread of its own: the one that holds a browser has an event loop already."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work).result()
 
 
 def listen(page: Page, address: str, faults: list[str], where: str) -> None:

@@ -3,9 +3,10 @@
 import functools
 import json
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import yaml
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, Tag
 
 ROOT = Path(__file__).resolve().parents[1]
 SITE = ROOT / "_build/html"
@@ -34,13 +35,14 @@ def html(page: str) -> BeautifulSoup:
     return BeautifulSoup(path.read_text(), "html.parser")
 
 
-def article(page: str) -> BeautifulSoup:
-    """A copy of what the page says, without its navigation."""
+def article(page: str) -> Tag:
+    """What the page says, without its navigation; whoever changes it makes a copy."""
     found = html(page).select_one("article.bd-article")
     assert found is not None, f"{page} has no article"
-    return BeautifulSoup(str(found), "html.parser")
+    return found
 
 
+@functools.cache
 def cells(page: str) -> list[dict]:
     """The code cells of the page as they were executed; none if it is not a notebook."""
     path = EXECUTED / f"{page}.ipynb"
@@ -48,3 +50,26 @@ def cells(page: str) -> list[dict]:
         return []
     found = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
     return [cell | {"source": "".join(cell["source"])} for cell in found]
+
+
+def stated(soup: BeautifulSoup, name: str) -> str | None:
+    """What a <meta> or the canonical <link> of the page says; a name that stands twice is an error."""
+    found = [
+        tag
+        for tag in soup.find_all(["meta", "link"])
+        if name in (tag.get("property"), tag.get("name"), *(tag.get("rel") or ()))
+    ]
+    assert len(found) <= 1, f"{name} stands {len(found)} times"
+    return str(found[0].get("content") or found[0]["href"]) if found else None
+
+
+def size(picture: Path) -> tuple[int, int]:
+    data = picture.read_bytes()
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    return int.from_bytes(data[16:20]), int.from_bytes(data[20:24])
+
+
+def buttons(soup: BeautifulSoup) -> dict[str, str]:
+    """What the header's links to other sites say, and where they lead."""
+    links = [link for link in soup.select(".article-header-buttons a[href]") if urlsplit(str(link["href"])).netloc]
+    return {str(link.get("title")): str(link["href"]) for link in links}

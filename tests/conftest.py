@@ -1,6 +1,8 @@
-"""Settings for all tests."""
+"""Settings for all tests: what runs first and what runs alone, and one browser for those that need it."""
 
 from collections.abc import Iterator
+from fcntl import LOCK_EX, LOCK_SH, LOCK_UN, flock
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jaxtyping
@@ -10,8 +12,30 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+HERE = Path(__file__).parent
+
 settings.register_profile("superpos", derandomize=True, deadline=None, max_examples=25, database=None)
 settings.load_profile("superpos")
+
+# Begun first, so that none of them is left over for one worker at the end; of the others the longest file comes first.
+LONG = ("test_pages", "test_devices", "test_explore_site", "test_exact", "test_compression", "test_capacity")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # outermost: to wait for the others is no part of a test's time
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """A test that is marked `alone` waits until no other worker runs a test, and lets none begin until it is done.
+
+    Every test goes through the door into the room. What is locked are two files that are there anyway.
+    """
+    with open(__file__) as door, open(HERE / "browser.py") as room:
+        flock(door, LOCK_EX)
+        flock(room, LOCK_EX if item.get_closest_marker("alone") else LOCK_SH)
+        flock(door, LOCK_UN)
+        return (yield)
 
 
 @pytest.fixture
@@ -25,16 +49,16 @@ def unhooked() -> Iterator[None]:
     jaxtyping.config.update("jaxtyping_disable", False)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> "Iterator[Browser]":
-    """Chromium."""
+    """Chromium. From its start on an event loop runs in this thread: see `aside` in browser.py."""
     from browser import chromium
 
     with chromium() as found:
         yield found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def address() -> Iterator[str]:
     """The built site, served on the loopback."""
     from browser import served

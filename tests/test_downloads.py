@@ -4,6 +4,7 @@ import shutil
 
 import nbformat
 import pytest
+from browser import aside
 from built_book import PAGES, ROOT, SITE, cells
 from nbclient import NotebookClient
 from nbformat import NotebookNode
@@ -36,7 +37,7 @@ def test_downloaded_notebook_runs(page, tmp_path, monkeypatch):
     notebook = nbformat.read(shutil.copy(SITE / f"_sources/{page}.ipynb", downloads), as_version=4)
     for cell in code(notebook):
         cell.outputs = []
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(downloads)}}).execute()
+    aside(NotebookClient(notebook, timeout=100, resources={"metadata": {"path": str(downloads)}}).execute)
     kinds = {kind for cell in code(notebook) for output in cell.outputs for kind in output.get("data", {})}
     assert kinds & {"image/svg+xml", "image/png"}
     assert "application/vnd.jupyter.widget-view+json" in kinds  # figures with sliders are live

@@ -176,14 +176,3 @@ def test_the_files_and_targets_that_a_text_names_are_there(name: str) -> None:
     assert {m for m in re.findall(r"\bmake ([a-z]+)\b`", text)} <= targets()
     linked = re.findall(r"\]\((?!https?:)([^)#]+)\)", text)
     assert not [place for place in linked if not (ROOT / place).exists()]
-
-
-def test_a_path_with_a_space_is_refused(tmp_path: Path) -> None:
-    """Make would take it for two."""
-    (tmp_path / "superpos").mkdir()
-    for name in ("fine.py", "not fine.py"):
-        (tmp_path / "superpos" / name).touch()
-        done = subprocess.run(
-            ["make", "--file", ROOT / "Makefile", "help"], cwd=tmp_path, capture_output=True, text=True, check=False
-        )
-        assert ("superpos/not fine.py" in done.stderr) == (name != "fine.py") == (done.returncode != 0)

@@ -1,62 +1,18 @@
 """Pages are light and strict: little to load, mathematics ready-made, and nothing allowed but files of the site."""
 
-import gzip
-import os
+import copy
 import re
-import subprocess
-import sys
-from pathlib import Path
-from urllib.parse import urlsplit
 
 import mathematics
 import policy
 import pytest
 import weight
-from browser import chromium, listen, needs_browser, served, until
+from browser import listen, needs_browser, until
 from built_book import PAGES, ROOT, SITE, article, html
 from playwright.sync_api import Page
+from small_book import sphinx
 
 BUILT = [*PAGES, "search"]
-MOST = 500_000  # bytes of a first view, compressed
-PACKED = {".woff2", ".png", ".jpg"}  # what a server does not compress once more
-PAINTED = """() => new Promise(done => new PerformanceObserver(list => done(list.getEntries().at(-1).startTime))
-    .observe({type: 'largest-contentful-paint', buffered: true}))"""
-FONT = """() => document.fonts.ready.then(() =>
-    [...document.fonts].some(font => font.family === 'KaTeX_Main' && font.status === 'loaded'))"""
-
-
-@needs_browser
-def test_first_view_is_light():
-    """All that a page loads before anyone touches it, fonts and mathematics included."""
-    heavy = []
-    with served() as address, chromium() as browser:
-        for name in BUILT:
-            context = browser.new_context(viewport={"width": 1280, "height": 900})
-            page, loaded = context.new_page(), {}
-            page.on("response", lambda answer, found=loaded: found.update({answer.url: answer.body()}))
-            page.goto(f"{address}{name}.html", wait_until="networkidle")
-            total = sum(sent(url, body) for url, body in loaded.items())
-            if total > MOST:
-                heavy.append(f"{name}: {total / 1000:.0f} kB")
-            context.close()
-    assert not heavy
-
-
-def sent(url: str, body: bytes) -> int:
-    """Bytes on the wire."""
-    return len(body) if Path(urlsplit(url).path).suffix in PACKED else len(gzip.compress(body))
-
-
-@needs_browser
-@pytest.mark.parametrize("name", ["index", "book/11-exact-superposition", "book/claims"])
-def test_largest_paint_is_soon(name):
-    with served() as address, chromium() as browser:
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        times = []
-        for _ in range(3):
-            page.goto(f"{address}{name}.html", wait_until="load")
-            times.append(page.evaluate(PAINTED))
-    assert min(times) < 1500
 
 
 def test_site_is_small():
@@ -66,47 +22,13 @@ def test_site_is_small():
 @pytest.mark.parametrize("page", PAGES)
 def test_formulas_are_set(page):
     """Each formula is HTML for the eye and MathML for the ear; none is left as TeX."""
-    text = article(page)
+    text = copy.copy(article(page))
     for formula in text.select(".math"):
         assert formula.select_one(".katex-html")
         assert formula.select_one("math annotation")
     for other in text.select(".katex, pre, code, script"):
         other.decompose()
     assert not re.findall(r"\\[(\[][^\n]*|\$[^$\n]+\$", text.get_text())
-
-
-SCROLLING = """() => [...document.querySelectorAll('article .katex-display')]
-    .filter(box => box.scrollWidth > box.clientWidth).map(box => box.querySelector('annotation').textContent)"""
-BESIDE = """() => [...document.querySelectorAll('article div.math:has(.eqno)')].filter(box => {
-    const [number, formula] = ['.eqno', '.katex-display'].map(part => box.querySelector(part).getBoundingClientRect());
-    return number.left < formula.right - 1 && number.top < formula.bottom - 1;
-}).map(box => box.id)"""
-TORN = """() => [...document.querySelectorAll('article span.math')].filter(formula => {
-    const after = formula.nextSibling, end = document.createRange();
-    if (after?.nodeType !== Node.TEXT_NODE || !/^[.,;:)]/.test(after.data)) return false;
-    end.setStart(after, 0);
-    end.setEnd(after, 1);
-    const mark = end.getBoundingClientRect(), last = [...formula.querySelector('.katex-html').getClientRects()].at(-1);
-    return mark.width && last && mark.left < last.right - 1;
-}).map(formula => formula.querySelector('annotation').textContent)"""
-
-
-@needs_browser
-def test_formulas_fit():
-    """None scrolls in a wide window, lies under its number, or is torn from the comma that follows it."""
-    faults = []
-    with served() as address, chromium() as browser:
-        for name in PAGES:
-            page = browser.new_page(viewport={"width": 1280, "height": 900})
-            page.goto(f"{address}{name}.html", wait_until="load")
-            page.evaluate("document.fonts.ready")
-            faults += [f"{name} scrolls {tex}" for tex in page.evaluate(SCROLLING)]
-            for width in (1280, 390, 360):
-                page.set_viewport_size({"width": width, "height": 900})
-                faults += [f"{name}: {box} is under its number at {width}" for box in page.evaluate(BESIDE)]
-                faults += [f"{name}: the comma after {tex} starts a line at {width}" for tex in page.evaluate(TORN)]
-            page.close()
-    assert not faults, "\n".join(faults)
 
 
 def test_katex_sets_and_refuses():
@@ -117,26 +39,28 @@ def test_katex_sets_and_refuses():
         mathematics.typeset(r"\frac{a}{b")
 
 
-@pytest.mark.parametrize(
-    "source",
-    [
-        r"Text with $\nosuch{a}$.",
-        "$$\n\\nosuch{a}\n$$ (eq-a)",
-        '```{raw} html\n<span class="math">\\(\\nosuch{a}\\)</span>\n```',  # as a cell's output has it
-    ],
-    ids=["inline", "displayed", "output"],
-)
-def test_a_formula_that_cannot_be_set_stops_the_build(tmp_path, source):
+SOURCES = {
+    "inline": r"Text with $\nosuch{a}$.",
+    "displayed": "$$\n\\nosuch{a}\n$$ (eq-a)",
+    "output": '```{raw} html\n<span class="math">\\(\\nosuch{a}\\)</span>\n```',  # as a cell's output has it
+}
+
+
+def test_a_formula_that_cannot_be_set_stops_the_build(tmp_path):
     """The warning, which the build of the book takes as an error, names the page, the formula and the fault."""
     extensions = "extensions = ['myst_parser', 'mathematics']\nmyst_enable_extensions = ['dollarmath']\n"
-    (tmp_path / "conf.py").write_text(extensions)
-    (tmp_path / "index.md").write_text(f"# A page\n\n{source}\n")
-    command = [sys.executable, "-m", "sphinx", "-W", "-q", str(tmp_path), str(tmp_path / "html")]
-    paths = os.environ | {"PYTHONPATH": str(ROOT / "book/_ext")}
-    done = subprocess.run(command, env=paths, capture_output=True, text=True, check=False)
-    assert done.returncode != 0
-    assert r"index: KaTeX cannot set $\nosuch{a}$: ParseError" in done.stderr
-    assert "Undefined control sequence" in done.stderr
+    (tmp_path / "conf.py").write_text(f"{extensions}source_suffix = {{'.md': 'markdown'}}\n")
+    (tmp_path / "index.md").write_text("# A page\n\n```{toctree}\ninline\ndisplayed\noutput\n```\n\n$a = b$\n")
+    for name, source in SOURCES.items():
+        (tmp_path / f"{name}.md").write_text(f"# A page\n\n{source}\n")
+    said = sphinx(tmp_path)
+    assert len(said) == len(SOURCES)
+    for name in SOURCES:
+        [warning] = [line for line in said if f" {name}: KaTeX cannot set $" in line]
+        assert "WARNING: " in warning
+        assert r"$\nosuch{a}$: ParseError" in warning
+        assert "Undefined control sequence" in warning
+    assert '"-W"' in (ROOT / "scripts/build.py").read_text()
 
 
 @pytest.mark.parametrize(
@@ -185,9 +109,9 @@ def test_policy_refuses_another_script():
 
 
 @needs_browser
-def test_policy_stops_what_it_does_not_name():
-    with served() as address, chromium() as browser:
-        page = browser.new_page()
+def test_policy_stops_what_it_does_not_name(browser, address):
+    with browser.new_context() as context:
+        page = context.new_page()
         page.goto(f"{address}index.html")
         page.evaluate("""() => { const script = document.createElement('script');
             script.textContent = 'window.ran = true'; document.head.append(script); }""")
@@ -195,10 +119,9 @@ def test_policy_stops_what_it_does_not_name():
 
 
 @needs_browser
-def test_controls_work_under_the_policy():
+def test_controls_work_under_the_policy(browser, address):
     name, faults = "book/09-sharing-neurons", list[str]()
-    with served() as address, chromium() as browser:
-        context = browser.new_context(viewport={"width": 1280, "height": 900})
+    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         page = context.new_page()
         listen(page, address, faults, name)
@@ -240,10 +163,10 @@ def printing(page: Page) -> None:
 
 
 @needs_browser
-def test_search_loads_its_index_when_asked():
+def test_search_loads_its_index_when_asked(browser, address):
     asked: list[str] = []
-    with served() as address, chromium() as browser:
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
+    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
+        page = context.new_page()
         page.on("request", lambda request: asked.append(request.url))
         page.goto(f"{address}book/01-storing.html", wait_until="networkidle")
         assert not [url for url in asked if "searchindex" in url]
@@ -254,19 +177,3 @@ def test_search_loads_its_index_when_asked():
         found = page.locator("#search-results li a").first.get_attribute("href")
     assert found
     assert "11-exact-superposition" in found
-
-
-@needs_browser
-def test_pages_open_from_a_disk():
-    """Without a server as well: no error, nothing that fails to load, and formulas in KaTeX's fonts."""
-    faults: list[str] = []
-    with chromium() as browser:
-        for name in BUILT:
-            page = browser.new_page()
-            listen(page, SITE.resolve().as_uri(), faults, name)
-            page.on("requestfailed", lambda request, where=name: faults.append(f"{where}: {request.url} fails"))
-            page.goto((SITE / f"{name}.html").resolve().as_uri(), wait_until="load")
-            if html(name).select_one("article .katex") and not page.evaluate(FONT):
-                faults.append(f"{name}: KaTeX's fonts are missing")
-            page.close()
-    assert not faults, "\n".join(faults)

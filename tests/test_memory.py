@@ -6,7 +6,10 @@ import pytest
 
 from benchmarks.process import child
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peak memory is read from /proc")
+pytestmark = [
+    pytest.mark.alone,
+    pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peak memory is read from /proc"),
+]
 
 
 def test_residual_needs_little_more_than_what_it_makes() -> None:

@@ -5,8 +5,9 @@ import re
 
 import pdf
 import pytest
-from browser import CHROMIUM, needs_browser
-from built_book import PAGES, SITE, html
+import yaml
+from browser import CHROMIUM, aside, needs_browser
+from built_book import PAGES, ROOT, SITE, html
 from pypdf import PdfReader
 
 
@@ -22,11 +23,18 @@ def number(page: str) -> str:
     return found.get_text().strip() if found else ""
 
 
+@pytest.fixture(scope="module")
+def whole() -> tuple[str, list[pdf.Place]]:
+    """The whole book as one page of HTML, and its headings."""
+    return pdf.document(SITE, PAGES, yaml.safe_load((ROOT / "_config.yml").read_text())["title"])
+
+
 @needs_browser
-def test_whole_book(tmp_path, capsys):
+def test_whole_book(whole, tmp_path, capsys, monkeypatch):
     """Every chapter is a bookmark, in order, that leads to its title; links lead into the book or to the web."""
     (tmp_path / "html").symlink_to(SITE)
-    assert pdf.main(tmp_path) == 0
+    monkeypatch.setattr(pdf, "document", lambda site, pages, title: whole if pages == PAGES else None)
+    assert aside(lambda: pdf.main(tmp_path)) == 0
     assert {path.name for path in tmp_path.iterdir()} == {"html", "superpos.pdf"}
     book = PdfReader(tmp_path / "superpos.pdf")
     assert len(book.pages) > 60
@@ -47,20 +55,20 @@ def test_whole_book(tmp_path, capsys):
 
 @needs_browser
 def test_one_build_gives_one_file(tmp_path):
-    assert CHROMIUM
     (tmp_path / "html").symlink_to(SITE)
     page = tmp_path / "superpos.html"
     text, places = pdf.document(tmp_path / "html", PAGES[:2], "T")
     page.write_text(text)
-    first, second = (pdf.finished(pdf.printed(page, CHROMIUM), places, "T", "20260102") for _ in range(2))
+    made = [aside(lambda: pdf.printed(page, str(CHROMIUM))) for _ in range(2)]
+    first, second = (pdf.finished(one, places, "T", "20260102") for one in made)
     assert first == second
     assert PdfReader(io.BytesIO(first)).metadata == {
         "/Title": "T", "/CreationDate": "D:20260102000000Z", "/ModDate": "D:20260102000000Z",
     }  # fmt: skip
 
 
-def test_document_has_no_id_twice_and_no_dead_link():
-    text, places = pdf.document(SITE, PAGES, "T")
+def test_document_has_no_id_twice_and_no_dead_link(whole):
+    text, places = whole
     ids = re.findall(r' id="([^"]*)"', text)
     assert len(ids) == len(set(ids))
     assert {name for _, _, name in places} <= set(ids)

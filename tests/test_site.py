@@ -1,10 +1,9 @@
-"""The built site: nothing from elsewhere, no dead link, and every page sound in a browser, however wide or dark."""
+"""The files of the built site: nothing from elsewhere, no dead link, a description. In a browser: see test_pages.py."""
 
 import re
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from browser import chromium, listen, needs_browser, served
 from built_book import PAGES, SITE, html
 
 BUILT = [*PAGES, "search"]
@@ -71,27 +70,3 @@ def test_page_describes_itself(page):
 def test_no_id_twice(page):
     ids = [str(tag["id"]) for tag in html(page).find_all(id=True)]
     assert not {name for name in ids if ids.count(name) > 1}
-
-
-OVERFLOW = """() => [document.documentElement, ...document.querySelectorAll('.bd-article-container')]
-    .map(box => box.scrollWidth - box.clientWidth).filter(excess => excess > 0)"""
-
-
-@needs_browser
-def test_pages_in_a_browser():
-    """No request to elsewhere, no failed one, no error, nothing wider than the window."""
-    faults: list[str] = []
-    with served() as address, chromium() as browser:
-        for scheme in ("light", "dark"):
-            context = browser.new_context(color_scheme=scheme, viewport={"width": 1280, "height": 900})
-            for name in BUILT:
-                page, where = context.new_page(), f"{name}, {scheme}"
-                listen(page, address, faults, where)
-                page.goto(f"{address}{name}.html", wait_until="load")
-                for width in (1280, 390, 360):
-                    page.set_viewport_size({"width": width, "height": 900})
-                    if excess := page.evaluate(OVERFLOW):
-                        faults.append(f"{where}: {excess} px too wide at {width}")
-                page.close()
-            context.close()
-    assert not faults, "\n".join(faults)

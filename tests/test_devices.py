@@ -1,0 +1,49 @@
+"""Every page in a browser, on a phone and from a disk."""
+
+import pytest
+from browser import listen, needs_browser
+from built_book import PAGES, SITE, html
+from sliders import by_key, by_touch, sliders, try_all
+from visits import OPEN, misplaced, too_wide
+
+BUILT = [*PAGES, "search"]
+LEAST = 360  # pixels
+FONT = """() => document.fonts.ready.then(() =>
+    [...document.fonts].some(font => font.family === 'KaTeX_Main' && font.status === 'loaded'))"""
+
+pytestmark = needs_browser
+
+
+@pytest.mark.parametrize("name", BUILT)
+def test_on_a_phone(name, browser, address):
+    """Nothing is wider than 360 pixels, with all that is folded opened, and a finger moves every slider."""
+    faults: list[str] = []
+    with browser.new_context(viewport={"width": LEAST, "height": 780}, is_mobile=True, has_touch=True) as context:
+        page = context.new_page()
+        listen(page, address, faults, name)
+        page.goto(f"{address}{name}.html")
+        assert len(sliders(page)) == len(html(name).select(".explore input"))
+        for _, slider in sliders(page):
+            room = slider.bounding_box()
+            assert room
+            assert room["height"] >= 40, "too small for a finger"
+        try_all(page, by_touch)
+        page.evaluate(OPEN)
+        assert not too_wide(page)
+        assert not misplaced(page, LEAST)
+    assert not faults
+
+
+@pytest.mark.parametrize("name", BUILT)
+def test_from_a_disk(name, browser):
+    """Without a server as well: no error, nothing that fails to load, KaTeX's fonts, sliders that answer."""
+    faults: list[str] = []
+    with browser.new_context() as context:
+        page = context.new_page()
+        listen(page, SITE.resolve().as_uri(), faults, name)
+        page.on("requestfailed", lambda request: faults.append(f"{name}: {request.url} fails"))
+        page.goto((SITE / f"{name}.html").resolve().as_uri(), wait_until="load")
+        if html(name).select_one("article .katex"):
+            assert page.evaluate(FONT)
+        try_all(page, by_key)
+    assert not faults

@@ -1,0 +1,212 @@
+"""One visit of a page in a wide window that becomes narrow: all that the tests ask of it, found while it is open once.
+
+A page is loaded as anyone loads it, under its own policy and with nothing in the browser's cache. It is looked at as it
+opens, on paper, and with all that is folded opened, wide and narrow.
+"""
+
+import gzip
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import axe_playwright_python
+from browser import listen
+from playwright.sync_api import Browser, Page
+
+WIDE, PHONE, SHEET = 1280, 390, 680  # pixels; the last is a sheet of A4 without its margins
+LAYOUTS = ("index", "book/09-sharing-neurons", "book/claims", "search")
+PACKED = {".woff2", ".png", ".jpg"}  # what a server does not compress once more
+OPEN = "document.querySelectorAll('details').forEach(fold => { fold.open = true; })"
+
+# --- axe --------------------------------------------------------------------------------------------------------------
+
+AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text()
+# All rules of axe for WCAG 2.2 AA and for good practice, and of its experiments the one that found faults here.
+RULES = ["best-practice", "wcag21a", "wcag21aa", "wcag22aa", "wcag2a", "wcag2aa"]
+ALSO = ["label-content-name-mismatch"]
+# What axe says and we do not mend: the rule, the elements (a selector) of which it is no fault, and why.
+ALLOWED = {
+    "empty-table-header": "th:has(math)",  # the header is a formula: a screen reader reads MathML, axe does not
+    # A box that scrolls must take the focus and have a name; a region would add it to the list of landmarks.
+    "focus-order-semantics": '[role="group"][aria-label][tabindex="0"]',
+}
+# Contrast is most of axe's work. Texts of one look (colours, size, weight, all that is painted behind) have one
+# contrast, so that axe sees the first of each: where something else lies over a text it says nothing anyhow.
+LOOKS = """() => {
+    const paint = tag => {
+        const style = getComputedStyle(tag);
+        return [style.backgroundColor, style.backgroundImage, style.opacity, style.filter, style.mixBlendMode].join();
+    };
+    const known = new Map(), looks = new Set();
+    const behind = tag => {
+        if (!tag) return '';
+        if (!known.has(tag)) {
+            const above = behind(tag.parentElement), own = paint(tag);
+            known.set(tag, own === paint(tag.parentElement ?? tag) && above ? above : `${above};${own}`);
+        }
+        return known.get(tag);
+    };
+    document.querySelectorAll('[data-look]').forEach(tag => tag.removeAttribute('data-look'));
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+        const tag = texts.currentNode.parentElement;
+        if (!texts.currentNode.data.trim() || tag.closest('.katex-html') || !tag.checkVisibility()) continue;
+        const style = getComputedStyle(tag), around = getComputedStyle(tag.parentElement);
+        const look = [style.color, style.fontSize, style.fontWeight, style.textShadow, style.textDecorationLine,
+            style.borderBottomStyle, around.color, tag.closest('a, button, label, summary')?.localName, behind(tag)];
+        if (looks.has(look.join('|'))) continue;
+        looks.add(look.join('|'));
+        tag.setAttribute('data-look', '');
+    }
+}"""
+# Of a formula axe reads the MathML; what KaTeX draws is hidden from screen readers and in the colour of its text.
+CHECK = """([tags, also, allowed]) => {
+    axe.configure({rules: [{id: 'color-contrast', selector: '[data-look], input, select, textarea'}]});
+    const tagged = tags.length ? axe.getRules(tags) : []; // of no tags axe makes all rules
+    const values = [...new Set([...tagged.map(rule => rule.ruleId), ...also])];
+    const ours = (rule, node) => !(rule in allowed && document.querySelector(node.target[0]).matches(allowed[rule]));
+    const options = {resultTypes: ['violations'], preload: false, runOnly: {type: 'rule', values}};
+    return axe.run({exclude: ['.katex-html']}, options).then(found =>
+        found.violations.flatMap(({id, nodes}) => nodes.filter(node => ours(id, node))
+            .map(node => `${id}: ${node.target[0]} ${node.html.slice(0, 200)}`)));
+}"""
+COLOURS = ["color-contrast", "link-in-text-block"]  # of all rules those that the theme, light or dark, can change
+
+
+def unfit(page: Page, tags: list[str] = RULES) -> list[str]:
+    """What axe finds on the page as it stands, beyond what is allowed; without tags of rules the colours alone."""
+    page.wait_for_timeout(450)  # scrolling.js has named what scrolls, and colours have come to rest
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE)
+    page.evaluate(LOOKS)
+    return page.evaluate(CHECK, [tags, ALSO if tags else COLOURS, ALLOWED])
+
+
+# --- Sizes and formulas -----------------------------------------------------------------------------------------------
+
+TOO_WIDE = """() => ['html', '.bd-main', '.bd-article-container'].filter(name => {
+    const box = document.querySelector(name);
+    return box && box.scrollWidth > box.clientWidth;
+})"""
+SCROLLING = """() => [...document.querySelectorAll('article .katex-display')]
+    .filter(box => box.scrollWidth > box.clientWidth).map(box => box.querySelector('annotation').textContent)"""
+BESIDE = """() => [...document.querySelectorAll('article div.math:has(.eqno)')].filter(box => {
+    const [number, formula] = ['.eqno', '.katex-display'].map(part => box.querySelector(part).getBoundingClientRect());
+    return number.left < formula.right - 1 && number.top < formula.bottom - 1;
+}).map(box => box.id)"""
+TORN = """() => [...document.querySelectorAll('article span.math')].filter(formula => {
+    const after = formula.nextSibling, end = document.createRange();
+    if (after?.nodeType !== Node.TEXT_NODE || !/^[.,;:)]/.test(after.data)) return false;
+    end.setStart(after, 0);
+    end.setEnd(after, 1);
+    const mark = end.getBoundingClientRect(), last = [...formula.querySelector('.katex-html').getClientRects()].at(-1);
+    return mark.width && last && mark.left < last.right - 1;
+}).map(formula => formula.querySelector('annotation').textContent)"""
+PICTURES = """images => images.map(image => {
+    const style = getComputedStyle(image);
+    return [style.filter, style.opacity, style.mixBlendMode, style.backgroundColor].join(' '); })"""
+
+
+def too_wide(page: Page) -> list[str]:
+    """What is wider than its room, and does not scroll in a box of its own."""
+    return page.evaluate(TOO_WIDE)
+
+
+def misplaced(page: Page, width: int) -> list[str]:
+    """Formulas under their number, or torn from the comma that follows."""
+    faults = [f"{box} is under its number at {width}" for box in page.evaluate(BESIDE)]
+    return faults + [f"the comma after {tex} starts a line at {width}" for tex in page.evaluate(TORN)]
+
+
+# --- Paper ------------------------------------------------------------------------------------------------------------
+
+SHOWN = """tags => tags.filter(tag => tag.checkVisibility({visibilityProperty: true}) && tag.getClientRects().length)
+    .map(tag => tag.outerHTML.slice(0, 100))"""
+NOT_PRINTED = ("nav", "header", "button", "input", ".headerlink", ".prev-next-footer a", ".bd-sidebar", "#link-preview")
+
+
+def on_paper(page: Page) -> list[str]:
+    """What is wrong on a sheet: navigation, pale or cut text, a title or a solution that is missing."""
+    faults = []
+    if len(page.locator("h1").evaluate_all(SHOWN)) != 1:
+        faults.append("not one title")
+    for hidden in NOT_PRINTED:
+        faults += [f"{hidden} is printed: {tag}" for tag in page.locator(hidden).evaluate_all(SHOWN)]
+    colour = page.locator(".bd-article p").first.evaluate("text => getComputedStyle(text).color")
+    if max(map(int, re.findall(r"\d+", colour)[:3])) >= 100:
+        faults.append(f"the text is {colour}")
+    faults += [f"{box} is wider than the sheet" for box in too_wide(page)]
+    solutions = page.locator("details.solution > p")
+    if len(solutions.evaluate_all(SHOWN)) != solutions.count():
+        faults.append("a solution stays folded")
+    return faults
+
+
+# --- The visit --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one visit found.
+
+    Attributes:
+        faults: requests to elsewhere, requests that fail, and errors.
+        theme: what the page takes itself for.
+        weight: bytes on the wire of all that it loads before anyone touches it.
+        wide: what does not fit the window, by its width, folded and opened.
+        scrolling: formulas that scroll in a wide window.
+        misplaced: formulas under their number, or torn from a comma.
+        pictures: how the theme changes pictures: filter, opacity, blending, background.
+        unfit: what axe finds, by the window's width.
+        paper: what is wrong when it is printed.
+    """
+
+    faults: list[str]
+    theme: str
+    weight: int
+    wide: dict[int, list[str]]
+    scrolling: list[str]
+    misplaced: list[str]
+    pictures: set[str]
+    unfit: dict[int, list[str]]
+    paper: list[str]
+
+
+def sent(url: str, body: bytes) -> int:
+    """Bytes on the wire."""
+    return len(body) if Path(urlsplit(url).path).suffix in PACKED else len(gzip.compress(body))
+
+
+def visit(browser: Browser, address: str, name: str, scheme: str) -> Seen:
+    """Open the page, light or dark; what does not depend on the theme is looked at in the light.
+
+    All of axe's rules in the light, wide and narrow. In the dark the colours, wide; narrow and on paper they are those
+    of the style sheets alone, so that one page of each layout is enough.
+    """
+    light = scheme == "light"
+    rules, both = RULES if light else [], light or name in LAYOUTS
+    look = {"color_scheme": scheme, "viewport": {"width": WIDE, "height": 900}, "reduced_motion": "reduce"}
+    with browser.new_context(**look) as context:
+        page, faults, loaded = context.new_page(), [], {}
+        listen(page, address, faults, f"{name}, {scheme}")
+        page.on("response", lambda answer: loaded.update({answer.url: answer.body()}))
+        page.goto(f"{address}{name}.html", wait_until="networkidle")
+        page.evaluate("document.fonts.ready")
+        weight = sum(sent(url, body) for url, body in loaded.items())
+        pictures = set(page.locator(".bd-article figure img").evaluate_all(PICTURES))
+        scrolling, bad = page.evaluate(SCROLLING), misplaced(page, WIDE)
+        wide, found, paper = {WIDE: too_wide(page)}, {}, []
+        if both and page.locator(".bd-article").count():
+            page.set_viewport_size({"width": SHEET, "height": 960})
+            page.emulate_media(media="print")
+            paper = on_paper(page)
+            page.emulate_media(media="screen")
+        page.evaluate(OPEN)
+        for width in (WIDE, PHONE) if both else (WIDE,):
+            page.set_viewport_size({"width": width, "height": 900})
+            found[width] = unfit(page, rules)
+            wide[width] = wide.get(width, []) + too_wide(page)
+            bad += misplaced(page, width) if light else []
+        theme = page.evaluate("document.documentElement.dataset.theme")
+    return Seen(faults, theme, weight, wide, scrolling, bad, pictures, found, paper)
