@@ -251,7 +251,7 @@ def test_a_last_part_that_is_smaller_weighs_less(monkeypatch: pytest.MonkeyPatch
     x = torch.ones(7, 1, 3)
     x[-1] *= -3
     whole = errors.measure(large, small, active, x)
-    monkeypatch.setattr(measured, "_NUMBERS", 3 * 6 * 3)
+    monkeypatch.setattr(network, "_NUMBERS", 3 * 6 * 3)
     parts = errors.measure(large, small, active, x)
     alone = [errors.measure(large, small, active[k : k + 1], x[k : k + 1]).on for k in (0, 6)]
     assert (alone[0] - alone[1]).abs().max() > 0.1
