@@ -335,8 +335,8 @@ MUTANTS = (
     Mutant(
         "step that erases less noise",
         "superpos/circuits/families.py",
-        "torch.tensor([-0.5, -1.5, -1.0, -1.0])",
-        "torch.tensor([-0.3, -1.3, -1.0, -1.0])",
+        "c.new_tensor([-0.5, -1.5, -1.0, -1.0])",
+        "c.new_tensor([-0.3, -1.3, -1.0, -1.0])",
         ("tests/test_circuits.py::test_inactive_conditional_rotations_stay_silent",),
     ),
     Mutant(
@@ -409,6 +409,13 @@ MUTANTS = (
         "range(max(least, high - 8), high + 1)",
         "range(high, high + 1)",
         ("tests/test_exact.py::test_plan_is_the_narrowest_and_holds_the_most",),
+    ),
+    Mutant(
+        "gate constant of the cells",
+        "superpos/exact/build.py",
+        "return SLACK * bound * w.abs().sum(dim=-1).max().item() + b.abs().max().item() + 1",
+        "return SLACK * bound * w.abs().sum(dim=-1).max().item() / 4",
+        ("tests/test_exact.py::test_all_sets_of_small_cases",),
     ),
     # Checks and sweeps.
     Mutant(
