@@ -241,3 +241,19 @@ def test_the_standard_error_of_relative_is_its_spread() -> None:
     found = [errors.relative(size + own, size.expand(-1, -1, 3)) for size, own in zip(size, off, strict=True)]
     spread = torch.stack([f.error for f in found]).std().item()
     assert torch.stack([f.standard_error for f in found]).mean().item() == pytest.approx(spread, rel=0.1)
+
+
+def test_a_last_part_that_is_smaller_weighs_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Seven samples in parts of 3, 3 and 1: the last has other inputs, with which other neurons are on.
+    small = circuits.random_residual(6, 3, 2, 2, seed=0)
+    large = residual.embed(small, 16, 12, 2, seed=0)
+    active = torch.zeros(7, 1, dtype=torch.int64)
+    x = torch.ones(7, 1, 3)
+    x[-1] *= -3
+    whole = errors.measure(large, small, active, x)
+    monkeypatch.setattr(network, "_NUMBERS", 3 * 6 * 3)
+    parts = errors.measure(large, small, active, x)
+    alone = [errors.measure(large, small, active[k : k + 1], x[k : k + 1]).on for k in (0, 6)]
+    assert (alone[0] - alone[1]).abs().max() > 0.1
+    torch.testing.assert_close(parts.on, (6 * alone[0] + alone[1]) / 7)
+    torch.testing.assert_close(parts.on, whole.on)

@@ -49,7 +49,7 @@ class Field:
         uses, count: how many circuits sit on a slot, its distinct values a, and how many slots have each.
         chosen: the distribution of a over the slots of circuits, which lie on much used slots more often.
         mean, square: Eα, Eα² on idle slots, for each a, over all samples.
-        share, share_square, share_norm: a sample's own mean of α, α², |x|² over idle slots, divided by that over all.
+        share, share_square: a sample's own mean of α, α² over idle slots, divided by that over all.
         alike: E αα' on two idle slots of one circuit.
         norm: E|x̂_u|² of an inactive circuit's idle slots.
         truth, alpha, x: true x_t, α̂_t and x̂_t of active circuits.
@@ -112,7 +112,7 @@ class Field:
         K = (self._linked_slots(others, start, kinds[:, 1:]) * (1 - meets)).sum(dim=-1)
         speaking, size = (q.mean(dim=1)[:, None, None] for q in (self.alpha, _square(self.x)))
         y = self._heard(others, K) + (1 + self.S * self.chi) * (self.alpha[..., None] + shared * speaking)
-        xi = self._noise(others * (self.z * self.rho * size + self.norm * self.share_norm))
+        xi = self._noise(others * (self.z * self.rho * size + self.norm))
         xi = xi + (shared * size).sqrt()[..., None] * self._direction(*a.shape)
         return _respond(y, xi + _rotated(self.x, self.turn)[:, :, None])
 
@@ -122,7 +122,7 @@ class Field:
         y = self._heard(b - 1, K) + (1 + self.S * self.chi) * self.idle_alpha[..., None]
         new = (K - self.met.sum(dim=-1, keepdim=True)).clamp_min(0)  # the rest is in what the circuit reads itself
         size = _square(self.x).mean(dim=1)[:, None, None]
-        xi = self._noise(new * size / self.S**2 + (b - 1) * self.norm * self.share_norm)
+        xi = self._noise(new * size / self.S**2 + (b - 1) * self.norm)
         return _respond(y, xi + _rotated(self.idle_x, self.idle_turn)[:, :, None])
 
     def _heard(self, a: Float[Tensor, "G N S"], K: Float[Tensor, "G N S"]) -> Float[Tensor, "G N S"]:
@@ -132,10 +132,11 @@ class Field:
         expected = (idle * (p * self.link - self.chi) * self.mean).sum(dim=1)
         weight = self.link * (self.link - 2 * self.chi) * p + self.chi**2  # E𝒲²
         mean = (self.chosen * self.mean).sum()
-        twice = (every[:, 0] * self.S - (p * self.count).sum(dim=1)).clamp_min(0)  # links that the cap takes away
+        # How many different slots aS links reach: those are balls thrown into urns, and their number is fixed.
+        reached = (p * (1 - p) * self.count).sum(dim=1) - every[:, 0] * self.S * ((1 - p) * self.chosen).sum(dim=1) ** 2
         together = every[:, 0] * self.S * (self.S - 1) * ((1 - p).square() * self.chosen).sum(dim=1)
         variance = (idle * weight * (self.square - self.mean**2)).sum(dim=1)
-        variance = variance + self.link**2 * (mean**2 * twice + together * (self.alike - mean**2))
+        variance = variance + self.link**2 * (mean**2 * reached + together * (self.alike - mean**2))
         kind = a.long()
         from_active = (self.link * K - self.chi * self.z * self.S) * self.alpha.mean(dim=1)[:, None, None]
         noise = (variance.clamp_min(0)[kind] * self.share_square).sqrt() * self._normal(*a.shape)
@@ -148,9 +149,9 @@ class Field:
         twos = alpha.sum(dim=-1).square() - alpha.square().sum(dim=-1)
         self.alike = (twos.sum() / (slots.square() - slots).sum().clamp_min(1)).item()
         self.norm = _square(x.mean(dim=2)).mean().item()
-        own = (q.sum(dim=(1, 2)) / slots.sum(dim=1).clamp_min(1) for q in (alpha, alpha.square(), _square(x)))
+        own = (q.sum(dim=(1, 2)) / slots.sum(dim=1).clamp_min(1) for q in (alpha, alpha.square()))
         shares = (q / q.mean().clamp_min(1e-300) for q in own)
-        self.share, self.share_square, self.share_norm = (q[:, None, None] for q in shares)
+        self.share, self.share_square = (q[:, None, None] for q in shares)
 
     def _by_uses(self, b: Tensor, idle: Tensor, q: Tensor) -> Float[Tensor, " kinds"]:
         """Mean of q over idle slots, for each number of circuits on a slot."""

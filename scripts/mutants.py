@@ -1,0 +1,452 @@
+"""Deliberate errors, and the tests that have to catch them: are the tests able to fail?
+
+python scripts/mutants.py [NAME …] [--jobs 2] [--list]
+
+Each error is made in a copy of the tree, never in the tree itself, and the named tests are run there. All of them are
+first run on a copy without an error: a test that fails anyway catches nothing. To add an error, add a `Mutant`.
+The exit code is 0 if every error was caught.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+COPIED = ("superpos", "tests", "scripts", "book/_ext", "pyproject.toml")
+SECONDS = 600  # for the tests of one error
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One error: in the file `path` the text `old`, which stands there once, becomes `new`, and a test must fail."""
+
+    name: str
+    path: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+def spoiled(mutant: Mutant, text: str) -> str:
+    """The text with the error in it."""
+    if (count := text.count(mutant.old)) != 1:
+        raise ValueError(f"{mutant.name}: the old text stands {count} times in {mutant.path}, not once")
+    return text.replace(mutant.old, mutant.new)
+
+
+@contextmanager
+def copied() -> Iterator[Path]:
+    """A copy of what the tests need."""
+    with tempfile.TemporaryDirectory(prefix="superpos-mutant-") as folder:
+        for name in COPIED:
+            source, target = ROOT / name, Path(folder) / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copyfile(source, target)
+        yield Path(folder)
+
+
+def pytest(folder: Path, tests: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    """Run tests on the package in `folder`."""
+    own = {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+    return subprocess.run(
+        command, cwd=folder, env={**os.environ, **own}, capture_output=True, text=True, timeout=SECONDS
+    )
+
+
+def tried(mutant: Mutant) -> tuple[str, float, str]:
+    """caught, SURVIVED or ERROR; seconds; and what pytest said."""
+    start = time.monotonic()
+    with copied() as folder:
+        file = folder / mutant.path
+        file.write_text(spoiled(mutant, file.read_text(encoding="utf-8")), encoding="utf-8")
+        try:
+            done = pytest(folder, mutant.tests)
+        except subprocess.TimeoutExpired:
+            return "ERROR", time.monotonic() - start, f"the tests took more than {SECONDS} s"
+    verdict = {0: "SURVIVED", 1: "caught"}.get(done.returncode, "ERROR")  # 2 and above: the tests were not run
+    return verdict, time.monotonic() - start, done.stdout + done.stderr
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help="errors to make; all of them if none is named")
+    parser.add_argument("--list", action="store_true", help="only say which errors there are")
+    parser.add_argument("--jobs", type=int, default=2, help="how many at a time")
+    asked = parser.parse_args()
+    known = {mutant.name: mutant for mutant in MUTANTS}
+    assert len(known) == len(MUTANTS), "two errors have one name"
+    if unknown := [name for name in asked.names if name not in known]:
+        parser.error(f"there is no error {', '.join(map(repr, unknown))}; --list names them")
+    chosen = [known[name] for name in asked.names] or list(MUTANTS)
+    if asked.list:
+        print("\n".join(f"{mutant.name:34s} {mutant.path}" for mutant in chosen))
+        return 0
+    for mutant in chosen:  # before an hour is spent
+        spoiled(mutant, (ROOT / mutant.path).read_text(encoding="utf-8"))
+    with copied() as folder:
+        sound = pytest(folder, tuple(sorted({test for mutant in chosen for test in mutant.tests})))
+    if sound.returncode:
+        print(sound.stdout + sound.stderr, "The tests fail without an error too.", sep="\n")
+        return 1
+    missed = []
+    with ThreadPoolExecutor(asked.jobs) as pool:
+        for mutant, (verdict, seconds, said) in zip(chosen, pool.map(tried, chosen), strict=True):
+            print(f"{verdict:9s}{seconds:6.1f} s  {mutant.name}", flush=True)
+            if verdict != "caught":
+                missed.append(mutant.name)
+                print(said if verdict == "ERROR" else f"  passed: {' '.join(mutant.tests)}", flush=True)
+    print(f"{len(chosen) - len(missed)} of {len(chosen)} errors caught")
+    return 1 if missed else 0
+
+
+THEORY = "superpos/theory/"
+TERM = "tests/test_recursion.py::test_every_term_of_a_layer_in_which_it_is_large"
+SMALL = "tests/test_seizure.py::test_recursion_predicts_small_networks"
+HEARS = "tests/test_seizure.py::test_the_indicator_that_a_slot_hears_of_idle_slots"
+TURNED = "tests/test_seizure.py::test_turned_points_that_a_slot_hears"
+
+MUTANTS = (
+    # Terms of theory.
+    Mutant(
+        "in phase",
+        THEORY + "recursion.py",
+        " + ((T - z) * in_phase) ** 2)",
+        ")",
+        (f"{TERM}[in phase]",),
+    ),
+    Mutant(
+        "met by silent circuits",
+        THEORY + "recursion.py",
+        "spread = (second - first.square()) / S + met",
+        "spread = (second - first.square()) / S",
+        (f"{TERM}[few neurons of two]",),
+    ),
+    Mutant(
+        "met by active circuits",
+        THEORY + "recursion.py",
+        "variance = variance + (1 - 1 / S) * (z - 1) * pi * rho * alike(s.pre, mixture, values)",
+        "variance = variance * 1.0",
+        (f"{TERM}[few neurons]",),
+    ),
+    Mutant(
+        "several",
+        THEORY + "recursion.py",
+        "several = speaking * (speaking - 1) * (pi * average) ** 2",
+        "several = 0.0",
+        (f"{TERM}[alike]",),
+    ),
+    Mutant(
+        "mixed",
+        THEORY + "recursion.py",
+        "+ averaged(noise, M, S) + several + mixed",
+        "+ averaged(noise, M, S) + several",
+        (f"{TERM}[alike on all neurons]",),
+    ),
+    Mutant(
+        "own error of an active circuit",
+        THEORY + "recursion.py",
+        "s.w_in * (r_active + e / s.d)",
+        "s.w_in * r_active",
+        (f"{TERM}[errors in the stream]",),
+    ),
+    Mutant(
+        "own noise of a silent circuit",
+        THEORY + "recursion.py",
+        "c_inactive = s.w_in * (r_inactive + q / s.d)",
+        "c_inactive = s.w_in * r_inactive",
+        (f"{TERM}[errors in the stream]",),
+    ),
+    Mutant(
+        "indicator of a silent circuit",
+        THEORY + "recursion.py",
+        " + s.w_indicator * r_inactive",
+        "",
+        (f"{TERM}[indicators]",),
+    ),
+    Mutant(
+        "indicator of an active circuit",
+        THEORY + "recursion.py",
+        " + s.w_indicator * r_active",
+        "",
+        (f"{TERM}[indicators]",),
+    ),
+    Mutant(
+        "correlation of copies",
+        THEORY + "recursion.py",
+        "rho = (S - 1) / (M - 1) if M > 1 else 0.0",
+        "rho = 0.0",
+        (f"{TERM}[many circuits]",),
+    ),
+    Mutant(
+        "unequal neurons",
+        THEORY + "recursion.py",
+        "sharers(silent, pi, c_silent, s.kurtosis)",
+        "sharers(silent, pi, c_silent, 1.0)",
+        (f"{TERM}[unequal]",),
+    ),
+    Mutant(
+        "met before",
+        THEORY + "slots.py",
+        "self._linked_slots(b - 1, self.met, kinds)",
+        "self._linked_slots(b - 1, 0 * self.met, kinds)",
+        (f"{SMALL}[('progression', 60, 60, 3, 1)]",),
+    ),
+    Mutant(
+        "together",
+        THEORY + "slots.py",
+        " + together * (self.alike - mean**2))",
+        ")",
+        (f"{HEARS}[together-40-120-6]",),
+    ),
+    Mutant(
+        "reached",
+        THEORY + "slots.py",
+        "mean**2 * reached + together",
+        "together",
+        (f"{HEARS}[apart-49-21-3]",),
+    ),
+    Mutant(
+        "share",
+        THEORY + "slots.py",
+        "expected[kind] * self.share",
+        "expected[kind]",
+        ("tests/test_seizure.py::test_some_samples_are_louder_than_others",),
+    ),
+    Mutant(
+        "share of squares",
+        THEORY + "slots.py",
+        " * self.share_square).sqrt()",
+        ").sqrt()",
+        ("tests/test_seizure.py::test_a_loud_sample_hears_more",),
+    ),
+    Mutant(
+        "points of idle circuits",
+        THEORY + "slots.py",
+        "self.z * self.rho * size + self.norm)",
+        "self.z * self.rho * size)",
+        (TURNED,),
+    ),
+    Mutant(
+        "points heard twice",
+        THEORY + "slots.py",
+        "new = (K - self.met.sum(dim=-1, keepdim=True)).clamp_min(0)",
+        "new = K",
+        (TURNED,),
+    ),
+    Mutant(
+        "unlinked slots",
+        THEORY + "slots.py",
+        "(self.link - 2 * self.chi) * p + self.chi**2",
+        "(self.link - 2 * self.chi) * p",
+        (HEARS,),
+    ),
+    Mutant(
+        "links to a slot that is linked",
+        THEORY + "slots.py",
+        "(1 - k / self.S).clamp_min(0)",
+        "torch.ones_like(k)",
+        (f"{SMALL}[('line', 100, 60, 4, 1)]",),
+    ),
+    Mutant(
+        "an active circuit on one's slot",
+        THEORY + "slots.py",
+        "(self.alpha[..., None] + shared * speaking)",
+        "self.alpha[..., None]",
+        (f"{SMALL}[('progression', 60, 60, 3, 2)]",),
+    ),
+    Mutant(
+        "its point on one's slot",
+        THEORY + "slots.py",
+        "xi = self.truth[:, :, None] + shared.sqrt()[..., None] * self._direction(*a.shape)",
+        "xi = self.truth[:, :, None] + 0 * shared[..., None]",
+        ("tests/test_seizure.py::test_two_active_circuits_on_one_slot_add_up",),
+    ),
+    Mutant(
+        "propagation between rotations",
+        THEORY + "overlap.py",
+        "propagated = (l - 1) * T * rho**2 * (z + 8 * (z - 1))",
+        "propagated = (l - 1) * T * rho**2 * z",
+        ("tests/test_theory.py::test_first_order_in_the_overlap_by_hand",),
+    ),
+    Mutant(
+        "correlation in a mean",
+        THEORY + "equations.py",
+        "(1 / S + (1 - 1 / S) * correlation)",
+        "(1 / S)",
+        ("tests/test_theory.py::test_formulas_by_hand",),
+    ),
+    # The counting of codes.
+    Mutant(
+        "inclusion without exclusion",
+        "superpos/codes/missing.py",
+        "(-1) ** k * _none_of",
+        "_none_of",
+        ("tests/test_exact.py::test_missing_is_the_count_over_all_sets",),
+    ),
+    Mutant(
+        "lines that meet twice",
+        "superpos/codes/families.py",
+        "field.add(field.multiply(t // q, column), t % q)",
+        "field.add(field.multiply(t // q, column // 2), t % q)",
+        ("tests/test_codes.py::test_lines_by_hand",),
+    ),
+    Mutant(
+        "steps of the progression code",
+        "superpos/codes/families.py",
+        "if all(rest % p for p in range(2, S)):",
+        "if True:",
+        ("tests/test_codes.py::test_progressions_are_laid_as_the_posts_say",),
+    ),
+    Mutant(
+        "no primitive element",
+        "superpos/codes/fields.py",
+        "(logarithm[x] + logarithm[y]) % (self.q - 1)",
+        "(logarithm[x] + logarithm[y]) % self.q % (self.q - 1)",
+        ("tests/test_codes.py::test_field_axioms[9]",),
+    ),
+    # Circuits and draws.
+    Mutant(
+        "generator without a purpose",
+        "superpos/sampling.py",
+        "seed ^ crc32(purpose.encode()) << 20 if purpose else seed",
+        "seed",
+        ("tests/test_circuits.py::test_one_seed_does_not_tie_inputs_to_circuits",),
+    ),
+    Mutant(
+        "an order that is not uniform",
+        "superpos/sampling.py",
+        "return chosen.gather(1, order)",
+        "return chosen",
+        ("tests/test_sampling.py::test_every_ordered_tuple_is_equally_likely",),
+    ),
+    Mutant(
+        "step that erases less noise",
+        "superpos/circuits/families.py",
+        "c.new_tensor([-0.5, -1.5, -1.0, -1.0])",
+        "c.new_tensor([-0.3, -1.3, -1.0, -1.0])",
+        ("tests/test_circuits.py::test_inactive_conditional_rotations_stay_silent",),
+    ),
+    Mutant(
+        "threshold carried twice",
+        "superpos/circuits/thresholds.py",
+        "rest = circuits.bias + circuits.bias.new_tensor(theta)[:, None, None]",
+        "rest = circuits.bias",
+        ("tests/test_residual.py::test_carry_bias_by_hand",),
+    ),
+    # Constructions.
+    Mutant(
+        "sign in the QR of the embedding",
+        "superpos/residual.py",
+        ".mul_(R.diagonal(dim1=1, dim2=2).sign()[:, :, None])",
+        "",
+        ("tests/test_residual.py::test_read_off_between_circuits_has_mean_0_and_variance_1_over_D",),
+    ),
+    Mutant(
+        "copies that are not averaged",
+        "superpos/residual.py",
+        "_scatter(w_out.mT / S, neurons, M)",
+        "_scatter(w_out.mT, neurons, M)",
+        ("tests/test_residual.py::test_the_four_steps_are_the_dense_formulas",),
+    ),
+    Mutant(
+        "one draw of neurons for all layers",
+        "superpos/residual.py",
+        "choose_neurons(T, m, M, S, seed=s) for s in by_layer",
+        "choose_neurons(T, m, M, S, seed=own) for s in by_layer",
+        ("tests/test_residual.py::test_embed_puts_the_steps_together",),
+    ),
+    Mutant(
+        "layers swapped in the redundant network",
+        "superpos/redundant.py",
+        "blocks.superpose(w[l] / S, slots[l], slots[l - 1], n)",
+        "blocks.superpose(w[l] / S, slots[l - 1], slots[l], n)",
+        ("tests/test_redundant.py::test_circuits_that_share_no_slot_are_exact",),
+    ),
+    Mutant(
+        "a circuit's own links in the balance",
+        "superpos/balanced.py",
+        "excess = linked - T * S * S",
+        "excess = linked",
+        ("tests/test_balanced.py::test_chi_by_hand",),
+    ),
+    Mutant(
+        "a mean that is not taken off",
+        "superpos/balanced.py",
+        "((w - mean) / S, mean / S) if cap",
+        "(w / S, mean / S) if cap",
+        ("tests/test_balanced.py::test_weights_are_the_formula",),
+    ),
+    Mutant(
+        "no permutation of the circuits",
+        "superpos/blocks.py",
+        "slots[torch.randperm(T, generator=generator(s))] for s in later",
+        "slots for s in later",
+        ("tests/test_redundant.py::test_every_layer_permutes_the_circuits_over_the_same_sets",),
+    ),
+    Mutant(
+        "units that are not given back",
+        "superpos/blocks.py",
+        "return mean.mT * self.unit[layer - 1, active]",
+        "return mean.mT",
+        ("tests/test_balanced.py::test_a_common_bias_by_hand",),
+    ),
+    Mutant(
+        "look-back of the exact plan",
+        "superpos/exact/plan.py",
+        "range(max(least, high - 8), high + 1)",
+        "range(high, high + 1)",
+        ("tests/test_exact.py::test_plan_is_the_narrowest_and_holds_the_most",),
+    ),
+    Mutant(
+        "gate constant of the cells",
+        "superpos/exact/build.py",
+        "return SLACK * bound * w.abs().sum(dim=-1).max().item() + b.abs().max().item() + 1",
+        "return SLACK * bound * w.abs().sum(dim=-1).max().item() / 4",
+        ("tests/test_exact.py::test_all_sets_of_small_cases",),
+    ),
+    # Checks and sweeps.
+    Mutant(
+        "a circuit that is active twice",
+        "superpos/checks.py",
+        "repeated = ordered[:, 1:] == ordered[:, :-1]",
+        "repeated = active[:, 1:] == active[:, :-1]",
+        ("tests/test_refusals.py::test_batches",),
+    ),
+    Mutant(
+        "True for a number",
+        "superpos/checks.py",
+        "if isinstance(value, bool) or not isinstance(value, int):",
+        "if not isinstance(value, int):",
+        ("tests/test_refusals.py::test_counts",),
+    ),
+    Mutant(
+        "a search that stops early",
+        "superpos/sweep/capacity.py",
+        "while high - low > 1 and high > _STEP * low:",
+        "while high - low > 1 and high > 1.2 * low:",
+        ("tests/test_capacity.py::test_the_search_finds_what_a_scan_finds",),
+    ),
+    Mutant(
+        "inactive circuits that are active",
+        "superpos/sweep/experiments.py",
+        "clash.int().argsort(dim=1, stable=True)",
+        "(1 - clash.int()).argsort(dim=1, stable=True)",
+        ("tests/test_sweep.py::test_inactive_circuits_are_inactive_and_distinct",),
+    ),
+)
+
+if __name__ == "__main__":
+    sys.exit(main())
