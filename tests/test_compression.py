@@ -531,6 +531,7 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], mo
     torch.testing.assert_close(network.run(active, x).outputs, truth, atol=1e-5, rtol=1e-5)
     save_file({"active": active, "inputs": x}, "samples.safetensors")
     assert main(["verify", "big.safetensors", "many.safetensors", "--samples", "samples.safetensors"]) == 0
+    assert main(["verify", "big.safetensors"]) == 3
     assert "20 samples (your own)" in capsys.readouterr().out
     save_file(nn.ModuleList(chains(30, seed=2)).state_dict(), "others.safetensors")
     assert main(["verify", "big.safetensors", "others.safetensors"]) == 1
