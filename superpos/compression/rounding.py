@@ -51,7 +51,8 @@ class Rounding:
         """
         k, w, b = self.circuits.d + _MORE, self.circuits.weights[l, active], self.circuits.biases[l, active]
         pre = (w @ state[..., None])[..., 0] + b
-        heard = state.abs() + self.core.rounding(state, l) / k + self.tiny
+        heard = state.abs() + self.core.rounding(state, l) / k
+        heard = heard + self.tiny * (heard > 0)
         off = k * self.unit * ((w.abs() @ heard[..., None])[..., 0] + b.abs())
         if self.circuits.last_relu or l < self.circuits.L - 1:
             off, pre = off.minimum((pre + off).relu()), pre.relu()
