@@ -1,12 +1,14 @@
-"""Spoil any layer of any construction: what is measured, and the certificate, see it."""
+"""Spoil any layer of any construction: what is measured, the certificate and the chapter's claims see it."""
 
+import re
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from superpos import balanced, circuits, dedicated, errors, exact, redundant, residual
 from superpos.circuits import MLPCircuits, ResidualCircuits
@@ -14,6 +16,7 @@ from superpos.compression import Compressed, compress
 from superpos.exact import ExactNetwork
 from superpos.exact.layers import OneHot
 from superpos.network import Layer, Network
+from superpos.show import claims
 
 T, B = 64, 300
 TRAINED = circuits.trained()[0][:T]
@@ -142,3 +145,77 @@ def test_every_constant_of_the_exact_network_matters(z: int, l: int) -> None:
         else:
             setattr(spoilt, name, 0.0)
         assert not network.certify().holds, name
+
+
+# --- The claims of chapter 13 ---------------------------------------------------------------------------------------
+
+CHAPTER = (Path(__file__).parent.parent / "book" / "13-compress-your-own.md").read_text(encoding="utf-8")
+CELLS = [re.sub(r"^(:.*\n|---\n[\s\S]*?\n---\n)", "", c.split("\n```")[0]) for c in CHAPTER.split("ipython3\n")[1:]]
+STACK, _, HELD_OUT = circuits.trained()
+STORIES = {  # the cells that lead to claims, the claims, and the layers of the network that they are about
+    "a thousand": (["active = circuits.random", "for W, b in network"], ["thousand-outputs", "thousand-classes"], 3),
+    "certified": (["loose = compress"], ["missing-as-counted", "none-wrong"], 7),
+    "too many": (["MOST, COUNTS"], ["one-too-many", "as-many-as-made-for"], 6),
+}
+
+
+FEWER = {"5000": "500", "20000": "3000", "range(1, 9)": "range(1, 4)", "(1, 2, 3, 4)}": "(2,)}"}  # as many as will do
+
+
+@cache
+def modules() -> list[nn.Module]:
+    return [circuits.to_module(STACK, t, [8] * 4) for t in range(1000)]
+
+
+def linear_spoilt(network: Compressed, l: int | None, how: str) -> Compressed:
+    """The weights themselves, so that the plain matrices have it too."""
+    if l is None:
+        return network
+    layer: Any = network.layers[l]
+    plain, b = layer.linear, layer.b.data
+    order = torch.randperm(layer.width, generator=torch.Generator().manual_seed(0))
+    if how == "silenced":
+        layer.linear, layer.b.data = lambda A: 0 * plain(A), torch.zeros_like(b)
+    else:
+        layer.linear = lambda A: (pre := plain(A)).flatten(1)[:, order].view(pre.shape)
+        layer.b.data = b.flatten()[order].view(b.shape)
+    return network
+
+
+def told(story: str, l: int | None, how: str) -> list[bool]:
+    """Which of its claims hold in a story of the chapter; none if the story stops before."""
+    before, names, _ = STORIES[story]
+
+    def spoilt(_: Any, **asked: Any) -> Compressed:
+        return linear_spoilt(compress(STACK[:1000], **asked), l, how)
+
+    known: dict[str, Any] = {"torch": torch, "circuits": circuits, "claims": claims, "samples": HELD_OUT}
+    known |= {"stack": STACK, "modules": STACK[:1000], "compress": spoilt}
+    if story == "a thousand":
+        known |= {"modules": modules(), "network": spoilt(None)}
+    try:
+        for words in before:
+            (cell,) = [cell for cell in CELLS if words in cell]
+            for large, small in FEWER.items():
+                cell = cell.replace(large, small)
+            exec(cell, known)
+    except ValueError:  # an activation beyond the bound stops the build
+        return [False] * len(names)
+    found = []
+    for name in names:
+        (cell,) = [cell for cell in CELLS if f'"{name}"' in cell]
+        try:
+            exec(cell, known)
+            found.append(True)
+        except claims.ClaimFailed:
+            found.append(False)
+    return found
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_the_claims_of_the_chapter_see_a_spoilt_layer(story: str) -> None:
+    _, names, count = STORIES[story]
+    assert told(story, None, "") == [True] * len(names)
+    for l in range(count):
+        for how in SPOIL:
+            assert told(story, l, how) == [False] * len(names), (l, how)
