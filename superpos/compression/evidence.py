@@ -18,6 +18,7 @@ from superpos.errors import relative
 from superpos.network import parts
 from superpos.errors.relative import share
 
+_CHANCE = 10.0  # times smaller than its neighbours may an output be by chance
 _MADE_OF = "the modules it was made of"
 _GIVEN = "modules given with the samples"
 _OWN = "those in its own weights"
@@ -238,10 +239,12 @@ def _modules(
     live = found.live
     samples, alive = total(torch.ones_like(live)), total(live)
     off = (found.estimates - found.truth).norm(dim=-1).where(live, 0.0)
-    size = share(total(found.sizes), samples).sqrt()
-    # What rounding may do to an answer and what it has done, in the root mean square; to be below a part of its size.
-    mean = [share(total(x.where(live, 0.0)), alive).sqrt() for x in (found.rounding, off.square())]
-    coarse = ~((mean[0] <= CAP * size) & (mean[1] <= CAP * size)).all(dim=0)
+    own = share(total(found.truth.square().sum(dim=-1)), samples).sqrt()
+    # A single output may be near 0 by chance, and then it is judged by its neighbours; but these may be far larger.
+    size = share(total(found.sizes), samples).sqrt().minimum(_CHANCE * own)
+    # What rounding may do to an answer, in the root mean square, and what it has done.
+    may, has = (share(total(x.where(live, 0.0)), alive).sqrt() for x in (found.rounding, off.square()))
+    coarse = ~((may <= CAP * size) & (has <= CAP * own)).all(dim=0)
     unlike = torch.zeros_like(live)
     if answers is not None:
         apart = (answers - found.truth[-1, ..., : network.width_out]).norm(dim=-1)
