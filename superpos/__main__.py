@@ -23,8 +23,9 @@ from superpos.writing import check_free
 OK, FAILS, REFUSED, ITSELF, BROKEN, STOPPED = 0, 1, 2, 3, 4, 130
 _EXIT = (
     "exit codes: 0 all is well; 1 the certificate does not hold (compress has written its file all the same); "
-    "2 refused, nothing was written; 3 held against itself, and consistent: no proof; 4 it went wrong on the way, or the result could not be printed: the message says "
-    "whether the file is written; 130 interrupted, and the message says the same. A file is there whole or not at all."
+    "2 refused, nothing was written; 3 verified without the networks: consistent with itself, which proves nothing of "
+    "them; 4 it went wrong on the way, or the result could not be printed: the message says whether the file is "
+    "written; 130 interrupted, and the message says the same. A file is there whole or not at all."
 )
 
 

@@ -15,8 +15,8 @@ from superpos.compression.large import Large
 from superpos.compression.rounding import Rounding, near
 from superpos.compression.unproved import UNPROVED, Recipe, recipe
 from superpos.errors import relative
-from superpos.network import parts
 from superpos.errors.relative import share
+from superpos.network import parts
 
 _CHANCE = 10.0  # times smaller than its neighbours may an output be by chance
 _MADE_OF = "the modules it was made of"
