@@ -488,13 +488,13 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], mo
     assert said["report"]["T"] == 30
     assert said["certificate"]["holds"]
     network = load("big.safetensors")
-    active, x = samples(network, 20, 2)
+    active, x = samples(network, 120, 2)
     truth = alone(list(nets), network, active, x)
     torch.testing.assert_close(network.run(active, x).outputs, truth, atol=1e-5, rtol=1e-5)
     save_file({"active": active, "inputs": x}, "samples.safetensors")
     assert main(["verify", "big.safetensors", "many.safetensors", "--samples", "samples.safetensors"]) == 0
     assert main(["verify", "big.safetensors"]) == 3
-    assert "20 samples (your own)" in capsys.readouterr().out
+    assert "120 samples (your own)" in capsys.readouterr().out
     save_file(nn.ModuleList(chains(30, seed=2)).state_dict(), "others.safetensors")
     assert main(["verify", "big.safetensors", "others.safetensors"]) == 1
     save_file({"active": active, "extra": x}, "odd.safetensors")

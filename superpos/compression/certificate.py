@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 from superpos.compression.records import Cost
-from superpos.words import Rows, number
+from superpos.words import Rows, number, plain
 from superpos.writing import written
 
 CAP = 0.01  # of a module's own size: more is no rounding that a user could overlook
@@ -219,18 +218,9 @@ class Certificate(Rows):
         What is no finite number stands as a string, "nan" or "inf": JSON has no such numbers.
         """
         verdict = {"holds": self.holds, "verdict": self.verdict, "faults": self.faults, "wrong": self.wrong}
-        return json.dumps(strict({**asdict(self), **verdict}), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        return json.dumps(plain({**asdict(self), **verdict}), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
     def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
         """Write `to_json()`, whole or not at all."""
         with written(Path(path), overwrite=overwrite) as spare:
             spare.write_text(self.to_json(), encoding="utf-8")
-
-
-def strict(value: Any) -> Any:
-    """The same for JSON: numbers that are not finite as text."""
-    if isinstance(value, dict):
-        return {key: strict(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [strict(item) for item in value]
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
