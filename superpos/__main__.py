@@ -20,11 +20,12 @@ from superpos.compression.tensors import read_tensors
 from superpos.words import plain
 from superpos.writing import check_free
 
-OK, FAILS, REFUSED, BROKEN, STOPPED = 0, 1, 2, 4, 130
+OK, FAILS, REFUSED, ITSELF, BROKEN, STOPPED = 0, 1, 2, 3, 4, 130
 _EXIT = (
     "exit codes: 0 all is well; 1 the certificate does not hold (compress has written its file all the same); "
-    "2 refused, nothing was written; 4 it went wrong on the way, or the result could not be printed: the message says "
-    "whether the file is written; 130 interrupted, and the message says the same. A file is there whole or not at all."
+    "2 refused, nothing was written; 3 verified without the networks: consistent with itself, which proves nothing of "
+    "them; 4 it went wrong on the way, or the result could not be printed: the message says whether the file is "
+    "written; 130 interrupted, and the message says the same. A file is there whole or not at all."
 )
 
 
@@ -58,11 +59,11 @@ def _compress(asked: argparse.Namespace) -> tuple[str, int]:
         options = {name: getattr(asked, name) for name in ("z", "tolerance", "D", "method", "seed", "bound")}
         network = compress(modules, **options)
         progress("certifying")
-        certificate = network.certify()
+        certificate = network.certify(modules=modules)
         text = _said(network, certificate, asked.json, assumed(modules), output=asked.output)
         progress("writing")
         network.save(asked.output, overwrite=asked.force)
-    return text, OK if certificate.holds else FAILS
+    return text, _code(certificate)
 
 
 def _verify(asked: argparse.Namespace) -> tuple[str, int]:
@@ -76,7 +77,13 @@ def _verify(asked: argparse.Namespace) -> tuple[str, int]:
             taken = assumed(modules)
         progress("measuring")
         certificate = network.certify(*_samples(asked.samples), modules=modules)
-    return _said(network, certificate, asked.json, taken), OK if certificate.holds else FAILS
+    return _said(network, certificate, asked.json, taken), _code(certificate)
+
+
+def _code(certificate: Certificate) -> int:
+    if certificate.faults:
+        return FAILS
+    return ITSELF if certificate.itself else OK
 
 
 def _samples(file: Path | None) -> tuple:

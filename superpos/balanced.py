@@ -1,7 +1,7 @@
 """The balanced construction (Linsefors & Bushnaq, "Rotations in Superposition", December 2025). Chapter 10."""
 
 import torch
-from jaxtyping import Bool, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from superpos import assumptions, blocks
@@ -58,17 +58,31 @@ def embed(
     assumptions.check_robust(circuits)
     slots = blocks.place(circuits.T, circuits.d, circuits.L, D, S, seed=seed, code=code).to(circuits.stack.device)
     n = D // circuits.d
-    weights = []
-    for l in range(1, circuits.L):
-        w, to, source = circuits.weights[l], slots[l], slots[l - 1]
-        if not split:
-            weights.append(blocks.superpose(w / S, to, source, n))
-            continue
-        mean = w.mean(dim=0)
-        own, linked = ((w - mean) / S, mean / S) if cap else (w / S, None)
-        background = -(balance(to, source, n, cap=cap) if chi is None else chi) * mean
-        weights.append(blocks.superpose(own, to, source, n, linked=linked, unlinked=background))
+    weights = [
+        matrix(circuits.weights[l], slots[l], slots[l - 1], n, split=split, cap=cap, chi=chi)
+        for l in range(1, circuits.L)
+    ]
     return blocks.network(circuits, weights, slots, n, unit=unit, ideal=ideal)
+
+
+def matrix(
+    w: Float[Tensor, "T d d"],
+    to: Int64[Tensor, "T S"],
+    source: Int64[Tensor, "T S"],
+    n: int,
+    *,
+    split: bool = True,
+    cap: bool = True,
+    chi: float | None = None,
+) -> Float[Tensor, "D D"]:
+    """W^l of `embed`, of circuits with the slots `to` in layer l and `source` in the layer before."""
+    S = to.shape[1]
+    if not split:
+        return blocks.superpose(w / S, to, source, n)
+    mean = w.mean(dim=0)
+    own, linked = ((w - mean) / S, mean / S) if cap else (w / S, None)
+    background = -(balance(to, source, n, cap=cap) if chi is None else chi) * mean
+    return blocks.superpose(own, to, source, n, linked=linked, unlinked=background)
 
 
 def links(to: Int64[Tensor, "T S"], source: Int64[Tensor, "T S"], n: int) -> Bool[Tensor, "n n"]:

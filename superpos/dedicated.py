@@ -1,5 +1,7 @@
 """No superposition: each circuit has its own neurons. The yardstick of every construction. Chapter 1."""
 
+from collections.abc import Iterator
+
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
@@ -52,6 +54,9 @@ class OwnResidualLayer(Layer):
         return torch.block_diag(*self.w_in), self.b.flatten(), torch.block_diag(*self.w_out)
 
 
+PROMISE = Promise("every set of circuits is computed exactly")
+
+
 class DedicatedNetwork(Network):
     """T circuits side by side in width T·d: exact for every set of active circuits, even all of them."""
 
@@ -72,7 +77,7 @@ class DedicatedNetwork(Network):
         return A.unflatten(1, (self.T, self.d))
 
     def promise(self, active: int) -> Promise:
-        return Promise("every set of circuits is computed exactly")
+        return PROMISE
 
     def owner(self, l: int, i: Tensor, j: Tensor, own: Bool[Tensor, "L1 T d"]) -> Tensor:
         """Circuit t has the neurons t d … t d + d − 1."""
@@ -89,6 +94,10 @@ class DedicatedNetwork(Network):
             return super().small(t)
         w, b = (torch.stack([getattr(layer, name)[t] for layer in layers]) for name in "wb")
         return MLPCircuits(w.detach(), b.detach(), last_relu=layers[-1].relu)
+
+    def copies(self) -> Iterator[tuple[int, Float[Tensor, "T d d"], Float[Tensor, "T d"]]]:
+        for l, layer in enumerate(layer for layer in self.layers if isinstance(layer, OwnMLPLayer)):
+            yield l, layer.w.detach(), layer.b.detach()
 
     def blocks(self, neurons: Float[Tensor, "B M"]) -> Float[Tensor, "B blocks T"]:
         return neurons.unflatten(1, (self.T, -1)).mT

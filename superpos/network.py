@@ -247,6 +247,18 @@ class Network(nn.Module, ABC):
         """
         raise NotImplementedError(f"the circuits of {type(self).__name__} cannot be read out of its weights")
 
+    def copies(self) -> Iterator[tuple[int, Float[Tensor, "T d d"], Float[Tensor, "T d"]]]:
+        """Layer l (from 0), weights and biases of all circuits, as they stand in the network: once for every copy."""
+        small = self.small(torch.arange(self.T, device=next(self.parameters()).device))
+        yield from zip(range(small.L), small.weights, small.biases, strict=True)
+
+    def rounding(self, state: Float[Tensor, "B z d"], layer: int) -> Float[Tensor, "B z d"]:
+        """How far what is read of a state may lie from it, in units of rounding (half an eps), beside its own layer.
+
+        Layer 0 is an input: how far what the first layer is given may lie from it.
+        """
+        return torch.zeros_like(state)
+
     def check(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]) -> None:
         """Refuse a batch that this network cannot run."""
         check_batch(active, inputs, self.T, self.d, like=next(self.parameters()))

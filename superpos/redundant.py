@@ -1,5 +1,8 @@
 """The redundant construction (Linsefors & Bushnaq, June 2025): S copies of every neuron, at slots that a code gives."""
 
+from jaxtyping import Float, Int64
+from torch import Tensor
+
 from superpos import assumptions, blocks
 from superpos.circuits import MLPCircuits
 from superpos.codes import Code
@@ -36,5 +39,12 @@ def embed(
     assumptions.check_robust(circuits)
     slots = blocks.place(circuits.T, circuits.d, circuits.L, D, S, seed=seed, code=code).to(circuits.stack.device)
     w, n = circuits.weights, D // circuits.d
-    weights = [blocks.superpose(w[l] / S, slots[l], slots[l - 1], n) for l in range(1, circuits.L)]
+    weights = [matrix(w[l], slots[l], slots[l - 1], n) for l in range(1, circuits.L)]
     return blocks.network(circuits, weights, slots, n, ideal=ideal)
+
+
+def matrix(
+    w: Float[Tensor, "T d d"], to: Int64[Tensor, "T S"], source: Int64[Tensor, "T S"], n: int
+) -> Float[Tensor, "D D"]:
+    """W^l of `embed`, of circuits with the slots `to` in layer l and `source` in the layer before."""
+    return blocks.superpose(w / to.shape[1], to, source, n)

@@ -1,5 +1,6 @@
 """Seeded draws that several modules need. Nothing here touches torch's global generator."""
 
+import math
 from zlib import crc32
 
 import torch
@@ -40,3 +41,14 @@ def distinct(rows: int, k: int, n: int, *, generator: Generator) -> Int64[Tensor
     # Floyd makes a uniform set, not a uniform order.
     order = torch.rand((rows, k), generator=generator, dtype=torch.float32).argsort(dim=1)
     return chosen.gather(1, order)
+
+
+def turns(T: int, rows: int, k: int, *, generator: Generator) -> Int64[Tensor, "rows k"]:
+    """Draw rows of k distinct integers below T in which all take turns: each stands in one of the first ⌈T/k⌉ rows.
+
+    A row is T cut into pieces of k in a random order; what is left in the end is filled up from the beginning. Then
+    comes another order. Every row by itself is any ordered k-tuple with the same chance, as of `distinct`.
+    """
+    once = math.ceil(T / k)
+    orders = [torch.randperm(T, generator=generator) for _ in range(math.ceil(rows / once))]
+    return torch.cat([torch.cat([order, order[: once * k - T]]).view(once, k) for order in orders])[:rows]

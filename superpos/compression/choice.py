@@ -8,10 +8,11 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from superpos import circuits, exact
+from superpos import dedicated, exact
 from superpos.circuits import MLPCircuits
+from superpos.compression.records import Cost
 from superpos.compression.unproved import UNPROVED, Recipe, recipe, threshold
-from superpos.sampling import generator
+from superpos.sampling import generator, turns
 from superpos.words import Rows, number
 
 METHODS = ("exact", "dedicated", *UNPROVED)
@@ -46,6 +47,8 @@ class Report(Rows):
         side_by_side: neurons of the widest layer without superposition, the yardstick.
         method, width: what was chosen.
         options: all constructions that were looked at, the chosen one among them.
+        proved: of the network that was built, in the words of its certificate; empty if nothing is.
+        cost: of that network, beside the modules.
     """
 
     T: int
@@ -58,6 +61,8 @@ class Report(Rows):
     method: str
     width: int
     options: tuple[Option, ...]
+    proved: str = ""
+    cost: Cost | None = None
 
     @property
     def pays(self) -> bool:
@@ -71,12 +76,15 @@ class Report(Rows):
         narrower = f"{number(self.side_by_side / self.width)} times narrower"
         pays += narrower if self.pays else "superposition does not pay"
         looked = [(o.method, o.why if o.D is None else f"width {o.D:,}: {o.why}") for o in self.options]
-        return [("asked", asked), ("chosen", f"{self.method}, {pays}"), *looked]
+        built = [] if self.cost is None else [("proved", self.proved or "nothing"), *self.cost.rows()]
+        return [("asked", asked), ("chosen", f"{self.method}, {pays}"), *built, *looked]
 
     @staticmethod
     def from_dict(stored: dict) -> "Report":
         """The report again, from what `dataclasses.asdict` made of it."""
-        return Report(**{**stored, "options": tuple(Option(**option) for option in stored["options"])})
+        options = tuple(Option(**option) for option in stored["options"])
+        cost = Cost(**stored["cost"]) if stored.get("cost") else None
+        return Report(**{**stored, "options": options, "cost": cost})
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +110,7 @@ def choose(
     options: list[Option] = []
     for name in asked:
         if name == "dedicated":
-            options.append(Option(name, wide, "each circuit has neurons of its own: exact for every set, even all"))
+            options.append(Option(name, wide, f"each circuit has neurons of its own: {dedicated.PROMISE.words}"))
         elif name == "exact":
             options.append(_exact(small, z, tolerance))
         elif tolerance == 0:
@@ -131,17 +139,19 @@ def choose(
 def standard(
     T: int, batch: int, z: int, width: int, *, seed: int, like: Tensor
 ) -> tuple[Int64[Tensor, "batch z"], Float[Tensor, "batch z width"]]:
-    """A batch for networks of whose inputs nothing is known: random sets of z, on standard normal numbers."""
+    """A batch for networks of whose inputs nothing is known: random sets of z, on standard normal numbers.
+
+    The circuits take turns: none is active again before all others have been.
+    """
     x = torch.randn((batch, z, width), generator=generator(seed, "normal"), dtype=torch.float32)
-    return circuits.random_active(T, batch, z, seed=seed).to(like.device), x.to(like)
+    return turns(T, batch, z, generator=generator(seed, "active")).to(like.device), x.to(like)
 
 
 def _exact(small: MLPCircuits, z: int, tolerance: float) -> Option:
     plan = exact.plan(small.T, small.d, z=z, tolerance=tolerance)
     lanes = f"{plan.S} column{'s' * (plan.S > 1)} of {plan.q} lane{'s' * (plan.q > 1)} of {plan.n_g} slots"
-    if not plan.missing:
-        return Option("exact", plan.D, f"{lanes}: proved for every set of at most {z}")
-    return Option("exact", plan.D, f"{lanes}: {plan.missing:.2%} of active circuits have no live copy, and say so")
+    lost = f"; {plan.missing:.2%} of active circuits have no live copy, and say so" if plan.missing else ""
+    return Option("exact", plan.D, f"{lanes}: {plan.promise(z).words}{lost}")
 
 
 def _unproved(

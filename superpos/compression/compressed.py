@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from superpos import circuits
 from superpos.circuits import ResidualCircuits
-from superpos.compression import certificate, files, truth
+from superpos.compression import evidence, files, truth
 from superpos.compression.certificate import Certificate
 from superpos.compression.large import Large
 
@@ -27,14 +27,23 @@ class Compressed(Large):
         *,
         modules: object = None,
     ) -> Certificate:
-        """What is proved of this network, what is expected, and what is measured on samples of your own.
+        """What is proved of this network, what is expected, what is measured on samples of your own, and a verdict.
+
+        It holds if every module gave an answer in the samples that is right, as far as is proved or as the tolerance
+        says, and if the weights of every module stand in the network, in each of their copies.
 
         Args:
-            active, inputs: as for `run`; by default 1,000 random sets of z modules on standard normal inputs.
-            modules: what the network is held against; by default the modules that it was made of, or, once it has
-                been loaded from a file, those read out of its own weights.
+            active, inputs: as for `run`; by default random sets of z modules on standard normal inputs, 1,000 of them,
+                or more where it takes more for every module to run.
+            modules: what the network is held against; modules are also run, by their own forward. By default the
+                circuits that it was made of. Once it has been loaded from a file it does not know these any more:
+                held against those in its own weights, it is at best consistent with itself, and never holds.
+
+        Raises:
+            TypeError, ValueError: for samples that do not fit, modules that the network cannot carry, or, without
+                modules, if a loaded network cannot be read because circuits share all their weights.
         """
-        return certificate.certify(self, active, inputs, modules)
+        return evidence.certify(self, active, inputs, modules)
 
     def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
         """Write the network to one safetensors file, whole or not at all; `superpos.load` reads it.

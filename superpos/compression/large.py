@@ -1,6 +1,8 @@
 """Many small networks as one large network: put in, run, read out. Chapter 13."""
 
+import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -10,10 +12,12 @@ from superpos import circuits
 from superpos.checks import check_active, check_tensor
 from superpos.circuits import MLPCircuits
 from superpos.compression.choice import Report, standard
-from superpos.compression.records import CompressedRun, Origin
+from superpos.compression.records import CompressedRun, Cost, Origin, cost
 from superpos.network import NOBODY, Layer, Network
 
-SAMPLES = 1000  # where there are none of the caller's own
+SAMPLES = 1000  # at least, where there are none of the caller's own
+_UNSEEN = 1e-3  # modules to be expected without a live copy in any sample
+_WORK = 3e12  # multiplications of the layers in the default samples: minutes
 
 
 class Large(nn.Module):
@@ -73,9 +77,19 @@ class Large(nn.Module):
         """Module t in words."""
         return str(t) if self.origin.names is None else self.origin.names[t]
 
+    @property
+    def cost(self) -> Cost:
+        """What it costs as plain matrices, beside the modules."""
+        return cost(self.layers, self.widths, self.origin.kind, self.z)
+
+    @property
+    def ends(self) -> Int64[Tensor, "T 2"]:
+        """Widths of each module's input and output."""
+        return torch.stack([self._inside, self._outside], dim=1)
+
     def report(self) -> Report:
-        """What was asked, what each construction would need for it, and what was chosen."""
-        return self._report
+        """What was asked, what each construction would need for it, what was chosen, and what that costs."""
+        return replace(self._report, cost=self.cost, proved=self.network.promise(self.z).words)
 
     def run(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z width"]) -> CompressedRun:
         """Run the modules in `active` through the large network. Their number may differ from the z it was made for.
@@ -164,12 +178,20 @@ class Large(nn.Module):
     def samples(
         self, active: Int64[Tensor, "B z"] | None, inputs: Float[Tensor, "B z width"] | None, *, seed: int
     ) -> tuple[Int64[Tensor, "B z"], Float[Tensor, "B z width"]]:
-        """The samples given; without any, 1,000 random sets on standard normal inputs, cut off at the reach."""
+        """The samples given; without any, random sets on standard normal inputs, cut off at the reach.
+
+        1,000 of them, or so many that every module should have a live copy in one; unless that were too much work.
+        """
         if active is not None and inputs is not None:
             return active, inputs
         if active is not None or inputs is not None:
             raise ValueError("active and inputs belong together: give both, or neither for standard normal inputs")
-        active, x = standard(self.T, SAMPLES, self.z, self.width_in, seed=seed, like=self.like)
+        lost = self.network.promise(self.z).missing
+        rounds = 1 if not lost else math.ceil(math.log(_UNSEEN / self.T) / math.log(lost))
+        batch = max(SAMPLES, rounds * math.ceil(self.T / self.z))
+        if batch * self.z * sum(p.numel() for p in self.network.parameters()) > _WORK:
+            batch = SAMPLES
+        active, x = standard(self.T, batch, self.z, self.width_in, seed=seed, like=self.like)
         reach = self.network.reach
         return active, x if reach is None else x.clamp(-reach, reach)
 

@@ -47,7 +47,7 @@ def ground_truth(
     Args:
         network: a compressed network.
         path: the folder to be made.
-        active, inputs: samples as for `run`; by default 1,000 random sets on standard normal inputs.
+        active, inputs: samples as for `run`; by default those of `Compressed.certify`.
         seed: of these, and of the shuffled control.
         overwrite: whether to replace such a folder that is there.
 

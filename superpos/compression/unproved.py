@@ -4,15 +4,16 @@ No law holds for arbitrary trained circuits: those of chapters 9 and 10 are for 
 foretold by building the network twice more, with other seeds, and running these twins.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from superpos import balanced, circuits, codes, redundant
-from superpos.blocks import BlockNetwork
+from superpos.blocks import BlockLayer, BlockNetwork
 from superpos.circuits import MLPCircuits
+from superpos.errors import relative
 from superpos.network import parts
 from superpos.sampling import generator
 
@@ -20,6 +21,7 @@ COPIES = 6  # slots of a circuit, as in the posts
 CODE = "line"  # holds most circuits, and uses all slots alike
 UNPROVED = ("balanced", "redundant")
 _TWINS = 2
+_ROUNDINGS = 64  # in the last place of the largest weight: one is a sum over the circuits that share it
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +52,38 @@ class Recipe:
         embed = balanced.embed if self.method == "balanced" else redundant.embed
         return embed(self.circuits, D // self.circuits.d * self.circuits.d, COPIES, seed=seed, code=CODE)
 
+    def to(self, like: Tensor) -> "Recipe":
+        """The same in another dtype, on another device."""
+        return replace(self, circuits=self.circuits.to(like))
+
+    def altered(self, network: BlockNetwork, eps: float) -> Bool[Tensor, " T"]:
+        """Whose weights in the network are not those of the circuits, up to rounding: all that a circuit has a part in.
+
+        Circuits share weights, so that one of them cannot be read by itself. But with the slots that the network gives
+        them, all its weights follow from the circuits, and every one is compared.
+
+        Args:
+            eps: of the numbers in the network, or of the circuits if these are coarser.
+        """
+        d, n, slots = self.circuits.d, network.n, network.slots
+        layers = [layer for layer in network.layers if isinstance(layer, BlockLayer)]
+        first = self.circuits.weights[0]
+        altered = ~((network.first - first).abs() <= _ROUNDINGS * eps * first.abs().amax()).flatten(1).all(dim=1)
+        common = torch.stack([layer.b.view(d, n) for layer in layers])
+        own = self.circuits.biases
+        altered |= ~((common - own[:, :1].mT).abs() <= 2 * eps * own[:, :1].mT.abs()).all()
+        altered |= ~(network.unit == 1).flatten(2).all(dim=2).all(dim=0)
+        matrix = balanced.matrix if self.method == "balanced" else redundant.matrix
+        for l, layer in enumerate(layers[1:], start=1):
+            assert layer.W is not None
+            made = matrix(self.circuits.weights[l], slots[l], slots[l - 1], n)
+            off = ~((layer.W - made).abs() <= _ROUNDINGS * eps * made.abs().max())
+            pairs = off.view(d, n, d, n).any(dim=2).any(dim=0)
+            altered |= pairs[slots[l][:, :, None], slots[l - 1][:, None, :]].flatten(1).any(dim=1)
+            pairs[slots[l][:, :, None], slots[l - 1][:, None, :]] = False
+            altered |= pairs.any()  # what no circuit links is there for all of them
+        return altered
+
     def expected(
         self, D: int, seed: int, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]
     ) -> Float[Tensor, " L"]:
@@ -75,11 +109,10 @@ def relative_errors(
 ) -> Float[Tensor, " L"]:
     """Measured on a batch of the circuits' own inputs, layer by layer; of an on-indicator nothing is counted."""
     skip = 0 if recipe.threshold is None else circuits.INDICATOR
-    off, size = (torch.zeros(recipe.circuits.L, dtype=torch.float64) for _ in range(2))
+    truth, estimate = [], []
     for t, own in parts(network.D, active, inputs):
         x = own if recipe.threshold is None else circuits.called(own)
-        truth = recipe.circuits.run(t, x)[1:, ..., skip:].double()
-        estimate = network.run(t, x).estimates[1:, ..., skip:].double()
-        off += (estimate - truth).square().sum(dim=(1, 2, 3)).cpu()
-        size += truth.square().sum(dim=(1, 2, 3)).cpu()
-    return off / size
+        truth.append(recipe.circuits.run(t, x)[1:, ..., skip:])
+        states = enumerate(network.states(t, x), start=1)
+        estimate.append(torch.stack([network.read(A, t, l)[..., skip:] for l, (_, A) in states]))
+    return relative(torch.cat(estimate, dim=1), torch.cat(truth, dim=1)).error.cpu()

@@ -33,10 +33,14 @@ def relative(estimate: Float[Tensor, "*layer B z d"], truth: Float[Tensor, "*lay
         raise ValueError(f"estimate has shape {tuple(estimate.shape)}, truth {tuple(truth.shape)}; they must be alike")
     off, size = (x.square().sum(dim=(-2, -1)) for x in (estimate.double() - truth.double(), truth.double()))
     total_off, total = off.mean(dim=-1), size.mean(dim=-1)
-    nothing = (total == 0) & (total_off == 0)
-    ratio = torch.where(nothing, 0.0, total_off / total)
+    ratio = share(total_off, total)
     batch = off.shape[-1]
     if batch == 1:
         return Relative(ratio, torch.zeros_like(ratio))
     spread = (off - ratio[..., None] * size).std(dim=-1) / batch**0.5
-    return Relative(ratio, torch.where(nothing, 0.0, spread / total))
+    return Relative(ratio, share(spread, total))
+
+
+def share(off: Float[Tensor, "*#some"], size: Float[Tensor, "*#some"]) -> Float[Tensor, "*some"]:
+    """off / size: what was said wrong as a part of what was to be said; 0 where both are 0."""
+    return torch.where((size == 0) & (off == 0), 0.0, off / size)

@@ -132,10 +132,21 @@ class ExactNetwork(Network):
         return step, (place + number).permute(3, 0, 1, 2).flatten(2)
 
     def small(self, t: Int64[Tensor, " chosen"]) -> MLPCircuits:
-        """As they are in the first column; the certificate looks at all of them."""
+        """As they are in the first column; `copies` has all of them."""
         i, j = self.here[0, t], self.there[0, t]
         w, b = (torch.stack([getattr(cell, name)[0, i, j] for cell in self.cells]) for name in ("cells", "biases"))
         return MLPCircuits(w.detach(), b.detach(), last_relu=self.cells[-1].relu)
+
+    def copies(self) -> Iterator[tuple[int, Float[Tensor, "T d d"], Float[Tensor, "T d"]]]:
+        for l, cell in enumerate(self.cells):
+            for w, b, i, j in zip(cell.cells.detach(), cell.biases.detach(), self.here, self.there, strict=True):
+                yield l, w[i, j], b[i, j]
+
+    def rounding(self, state: Float[Tensor, "B z d"], layer: int) -> Float[Tensor, "B z d"]:
+        """An input is raised and lowered again where it is sorted; a read-out adds up to S z copies and divides."""
+        if layer == 0:
+            return 3 * (state.abs() + self._shift()) if self.plan.z > 1 else torch.zeros_like(state)
+        return (self.plan.S * self.plan.z + 1) * state.abs()
 
     def read_all(self, A: Float[Tensor, "B D"], layer: int) -> Float[Tensor, "B T d"]:
         """The same for all T circuits: a lane that holds one circuit names it by its two gates; all others read 0."""

@@ -42,7 +42,7 @@ def certificate(certificate: Certificate, *, height: float = 3.4) -> Figure:
     left = [both("found", layers, found)]
     if certificate.expected is not None:
         left.append(line("expected", layers, certificate.expected))
-    errors = sorted((m.relative for m in certificate.modules if m.relative > 0), reverse=True)
+    errors = sorted((m.relative for m in certificate.modules if 0 < m.relative < torch.inf), reverse=True)
     right = [line("", torch.arange(1, len(errors) + 1), errors)]
     figure = pair(
         left,
@@ -53,7 +53,7 @@ def certificate(certificate: Certificate, *, height: float = 3.4) -> Figure:
         log="y",
         height=height,
     )
-    shown = [y for y in (*found, *(certificate.expected or ())) if y > 0]
+    shown = [y for y in (*found, *(certificate.expected or ())) if 0 < y < torch.inf]
     if shown:  # a decade at least: rounding that differs by a few percent is no story
         figure.axes[0].set_ylim(min(shown) / 4, max(shown) * 4)
     figure.axes[1].xaxis.set_major_locator(MaxNLocator(4, integer=True))

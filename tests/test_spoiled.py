@@ -1,0 +1,221 @@
+"""Spoil any layer of any construction: what is measured, the certificate and the chapter's claims see it."""
+
+import re
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from superpos import balanced, circuits, dedicated, errors, exact, redundant, residual
+from superpos.circuits import MLPCircuits, ResidualCircuits
+from superpos.compression import Compressed, compress
+from superpos.exact import ExactNetwork
+from superpos.exact.layers import OneHot
+from superpos.network import Layer, Network
+from superpos.show import claims
+
+T, B = 64, 300
+TRAINED = circuits.trained()[0][:T]
+MLPS, BLOCKS = circuits.random_mlps(T, 4, 3, seed=0), circuits.random_residual(T, 4, 3, 2, seed=0)
+ROTATIONS = circuits.conditional_rotations(T, 3, seed=0)
+
+# Construction, circuits, active at once. What each has of layers: (name, number of layer).
+MADE: dict[str, tuple[Callable[[], Network], Any, int]] = {
+    "residual": (lambda: residual.embed(BLOCKS, 512, 512, 6, seed=0), BLOCKS, 1),
+    "redundant": (lambda: redundant.embed(MLPS, 4 * 64, 4, seed=0, code="line"), MLPS, 1),
+    "balanced": (lambda: balanced.embed(ROTATIONS, 4 * 64, 6, seed=0, code="line"), ROTATIONS, 1),
+    "dedicated": (lambda: dedicated.embed(MLPS), MLPS, 3),
+    "dedicated residual": (lambda: dedicated.embed(BLOCKS), BLOCKS, 3),
+    "exact 1": (lambda: exact.embed(TRAINED, z=1, bound=500.0, reach=8.0), TRAINED, 1),
+    "exact 2": (lambda: exact.embed(TRAINED, z=2, bound=500.0, reach=8.0), TRAINED, 2),
+    "exact 3": (lambda: exact.embed(TRAINED, z=3, bound=500.0, reach=8.0), TRAINED, 3),
+}
+LAYERS = {"residual": 2, "redundant": 3, "balanced": 3, "dedicated": 3, "dedicated residual": 2}
+LAYERS |= {"exact 1": 3, "exact 2": 3 + 3, "exact 3": 4 + 3}
+EVERY = [(name, l) for name, count in LAYERS.items() for l in range(count)]
+COMPRESSED = {"exact 1": 3, "exact 2": 6, "exact 3": 7, "dedicated 1": 3, "balanced 1": 3, "redundant 1": 3}
+CERTIFIED = [(name, l) for name, count in COMPRESSED.items() for l in range(count)]
+
+
+def silenced(layer: Layer) -> None:
+    """Its output is 0."""
+    layer.neurons = lambda A: torch.zeros(len(A), len(_neurons(layer)))  # type: ignore[method-assign]
+
+
+def permuted(layer: Layer) -> None:
+    """The rows of its weights change places: each neuron computes what another should."""
+    plain, order = layer.neurons, torch.randperm(len(_neurons(layer)), generator=torch.Generator().manual_seed(0))
+    layer.neurons = lambda A: plain(A)[:, order]  # type: ignore[method-assign]
+
+
+def _neurons(layer: Layer) -> Tensor:
+    return layer.dense()[1]
+
+
+SPOIL = {"silenced": silenced, "permuted": permuted}
+
+
+@cache
+def sound(name: str) -> tuple[Tensor, Tensor, Any]:
+    """A batch, and the errors of the network as it should be."""
+    make, small, z = MADE[name]
+    active = circuits.random_active(T, B, z, seed=1)
+    x = circuits.conditional_inputs(circuits.sphere(B, z, 2, seed=1) / 2**0.5) if small is ROTATIONS else None
+    x = circuits.sphere(B, z, small.d, seed=1) if x is None else x
+    network = make()
+    assert len(network.layers) == LAYERS[name], "a layer is not spoiled here"
+    return active, x, errors.measure(network, small, active, x)
+
+
+@pytest.mark.parametrize("how", SPOIL)
+@pytest.mark.parametrize(("name", "l"), EVERY)
+def test_what_is_measured_sees_a_spoilt_layer(name: str, l: int, how: str) -> None:
+    make, small, _ = MADE[name]
+    active, x, before = sound(name)
+    network = make()
+    layer = network.layers[l]
+    assert isinstance(layer, Layer)
+    SPOIL[how](layer)
+    after = errors.measure(network, small, active, x)
+    assert before.relative[-1] < 0.1
+    assert after.relative[-1] > 0.2
+    assert after.relative[-1] > 4 * before.relative[-1]
+    if isinstance(network, ExactNetwork):
+        assert before.relative[-1] < 1e-9
+        # The shortcut runs no layer, and so sees nothing: it measures nothing.
+        truth = small.run(active, x)[-1]
+        assert errors.relative(network.run(active, x).estimates[-1], truth).error < 1e-9
+
+
+@cache
+def _circuits(method: str) -> MLPCircuits | ResidualCircuits:
+    return MLPS if method == "redundant" else TRAINED
+
+
+def _compressed(name: str) -> Compressed:
+    method, z = name.split()
+    return compress(
+        _circuits(method), z=int(z), method=method, tolerance=0.0 if method in ("exact", "dedicated") else 0.2
+    )
+
+
+@cache
+def holds(name: str) -> bool:
+    network = _compressed(name)
+    assert len(network.layers) == COMPRESSED[name], "a layer is not spoiled here"
+    return network.certify().holds
+
+
+@pytest.mark.parametrize("how", SPOIL)
+@pytest.mark.parametrize(("name", "l"), CERTIFIED)
+def test_the_certificate_sees_a_spoilt_layer(name: str, l: int, how: str) -> None:
+    assert holds(name)
+    network = _compressed(name)
+    SPOIL[how](network.layers[l])
+    found = network.certify()
+    assert not found.holds
+    assert not any(m.altered for m in found.modules)  # by running it, not by its weights
+
+
+@pytest.mark.parametrize(("z", "l"), [(z, l) for z in (1, 2, 3) for l in range({1: 3, 2: 6, 3: 7}[z])])
+def test_every_constant_of_the_exact_network_matters(z: int, l: int) -> None:
+    """The numbers that are not weights of a circuit: gates, the staircase, the shift of the input.
+
+    `OneHot` silences crowded lanes with its constant, but no lane is read that holds more than one circuit: what it
+    keeps is that such lanes are 0, which tests/test_exact.py asks for.
+    """
+    network = _compressed(f"exact {z}")
+    layer: Any = network.layers[l]
+    last, first = l == len(network.layers) - 1, l == len(network.layers) - 3
+    changes = [name for name in ("C", "shift") if getattr(layer, name, 0)]
+    unread = last or isinstance(layer, OneHot)  # slots beside a circuit's own are not read after the last layer
+    changes = [name for name in changes if not (unread and name == "C")]
+    if layer.b.any():
+        changes.append("b")
+    assert ("shift" in changes) == (z > 1 and first)
+    for name in changes:
+        network = _compressed(f"exact {z}")
+        spoilt: Any = network.layers[l]
+        if name == "b":
+            spoilt.b.data.zero_()
+        else:
+            setattr(spoilt, name, 0.0)
+        assert not network.certify().holds, name
+
+
+# --- The claims of chapter 13 ---------------------------------------------------------------------------------------
+
+CHAPTER = (Path(__file__).parent.parent / "book" / "13-compress-your-own.md").read_text(encoding="utf-8")
+CELLS = [re.sub(r"^(:.*\n|---\n[\s\S]*?\n---\n)", "", c.split("\n```")[0]) for c in CHAPTER.split("ipython3\n")[1:]]
+STACK, _, HELD_OUT = circuits.trained()
+STORIES = {  # the cells that lead to claims, the claims, and the layers of the network that they are about
+    "a thousand": (["active = circuits.random", "for W, b in network"], ["thousand-outputs", "thousand-classes"], 3),
+    "certified": (["loose = compress"], ["missing-as-counted", "none-wrong"], 7),
+    "too many": (["MOST, COUNTS"], ["one-too-many", "as-many-as-made-for"], 6),
+}
+
+
+FEWER = {"5000": "500", "20000": "3000", "range(1, 9)": "range(1, 4)", "(1, 2, 3, 4)}": "(2,)}"}  # as many as will do
+
+
+@cache
+def modules() -> list[nn.Module]:
+    return [circuits.to_module(STACK, t, [8] * 4) for t in range(1000)]
+
+
+def linear_spoilt(network: Compressed, l: int | None, how: str) -> Compressed:
+    """The weights themselves, so that the plain matrices have it too."""
+    if l is None:
+        return network
+    layer: Any = network.layers[l]
+    plain, b = layer.linear, layer.b.data
+    order = torch.randperm(layer.width, generator=torch.Generator().manual_seed(0))
+    if how == "silenced":
+        layer.linear, layer.b.data = lambda A: 0 * plain(A), torch.zeros_like(b)
+    else:
+        layer.linear = lambda A: (pre := plain(A)).flatten(1)[:, order].view(pre.shape)
+        layer.b.data = b.flatten()[order].view(b.shape)
+    return network
+
+
+def told(story: str, l: int | None, how: str) -> list[bool]:
+    """Which of its claims hold in a story of the chapter; none if the story stops before."""
+    before, names, _ = STORIES[story]
+
+    def spoilt(_: Any, **asked: Any) -> Compressed:
+        return linear_spoilt(compress(STACK[:1000], **asked), l, how)
+
+    known: dict[str, Any] = {"torch": torch, "circuits": circuits, "claims": claims, "samples": HELD_OUT}
+    known |= {"stack": STACK, "modules": STACK[:1000], "compress": spoilt}
+    if story == "a thousand":
+        known |= {"modules": modules(), "network": spoilt(None)}
+    try:
+        for words in before:
+            (cell,) = [cell for cell in CELLS if words in cell]
+            for large, small in FEWER.items():
+                cell = cell.replace(large, small)
+            exec(cell, known)
+    except ValueError:  # an activation beyond the bound stops the build
+        return [False] * len(names)
+    found = []
+    for name in names:
+        (cell,) = [cell for cell in CELLS if f'"{name}"' in cell]
+        try:
+            exec(cell, known)
+            found.append(True)
+        except claims.ClaimFailed:
+            found.append(False)
+    return found
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_the_claims_of_the_chapter_see_a_spoilt_layer(story: str) -> None:
+    _, names, count = STORIES[story]
+    assert told(story, None, "") == [True] * len(names)
+    for l in range(count):
+        for how in SPOIL:
+            assert told(story, l, how) == [False] * len(names), (l, how)
