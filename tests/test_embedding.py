@@ -5,14 +5,14 @@ import json
 import re
 from xml.etree import ElementTree
 
-import pictures
 import pytest
 from browser import listen, needs_browser, served
 from built_book import NUMBERED, SITE, html
-from embedding import rebased
-from pictures import key_figures
-from plaintext import plain
 from playwright.sync_api import Frame
+from superbook import pictures
+from superbook.embedding import rebased
+from superbook.pictures import key_figures
+from superbook.plaintext import plain
 
 from superpos.show import data, explore
 

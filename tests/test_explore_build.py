@@ -2,20 +2,20 @@
 
 import json
 import os
-import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
-from built_book import ROOT
+from built_book import ROOT, with_parts
 from sphinx.errors import ExtensionError
+from superbook import explore
 
 from superpos.show.explore import MIME
 
 CONF = """
-extensions = {extensions}
+extensions = ["myst_nb"]
 nb_execution_mode = "{mode}"
 nb_execution_raise_on_error = True
 suppress_warnings = ["mystnb.unknown_mime_type"]
@@ -53,11 +53,11 @@ mystnb:
 ---"""
 
 
-def build(folder: Path, page: str, mode: str = "force", *extensions: str) -> subprocess.CompletedProcess[str]:
+def build(folder: Path, page: str, mode: str = "force", *parts: str) -> subprocess.CompletedProcess[str]:
     """Build a book of this page into `folder/_build/html`, in a process of its own."""
     source = folder / "source"
     source.mkdir(exist_ok=True)
-    (source / "conf.py").write_text(CONF.format(extensions=["myst_nb", *extensions, "explore"], mode=mode))
+    (source / "conf.py").write_text(CONF.format(mode=mode) + with_parts(*parts, "explore"))
     (source / ("index.ipynb" if page.startswith("{") else "index.md")).write_text(page)
     environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'book/_ext'}", "SUPERPOS_STATIC": "1"}
     environment |= {"BOOK_CACHE": str(folder / "cache")}
@@ -154,7 +154,6 @@ def test_frames_outside_their_figure_are_refused(figure, tmp_path):
 
 
 def test_two_figures_of_one_name_are_refused(tmp_path):
-    explore = runpy.run_path(str(ROOT / "book/_ext/explore.py"))
-    explore["write"](RECORD, tmp_path / "fig-bars")
+    explore.write(RECORD, tmp_path / "fig-bars")
     with pytest.raises(ExtensionError, match="two figures with sliders are named 'fig-bars'"):
-        explore["write"](RECORD, tmp_path / "fig-bars")
+        explore.write(RECORD, tmp_path / "fig-bars")

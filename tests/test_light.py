@@ -8,13 +8,11 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import mathematics
-import policy
 import pytest
-import weight
 from browser import chromium, listen, needs_browser, served, until
-from built_book import PAGES, ROOT, SITE, article, html
+from built_book import PAGES, ROOT, SITE, article, html, with_parts
 from playwright.sync_api import Page
+from superbook import mathematics, places, policy
 
 BUILT = [*PAGES, "search"]
 MOST = 500_000  # bytes of a first view, compressed
@@ -128,8 +126,8 @@ def test_katex_sets_and_refuses():
 )
 def test_a_formula_that_cannot_be_set_stops_the_build(tmp_path, source):
     """The warning, which the build of the book takes as an error, names the page, the formula and the fault."""
-    extensions = "extensions = ['myst_parser', 'mathematics']\nmyst_enable_extensions = ['dollarmath']\n"
-    (tmp_path / "conf.py").write_text(extensions)
+    extensions = "extensions = ['myst_parser']\nmyst_enable_extensions = ['dollarmath']\n"
+    (tmp_path / "conf.py").write_text(extensions + with_parts("mathematics"))
     (tmp_path / "index.md").write_text(f"# A page\n\n{source}\n")
     command = [sys.executable, "-m", "sphinx", "-W", "-q", str(tmp_path), str(tmp_path / "html")]
     paths = os.environ | {"PYTHONPATH": str(ROOT / "book/_ext")}
@@ -167,7 +165,7 @@ def test_policy_of_a_page(page):
 
 
 def test_header_files_allow_every_page():
-    scripts = {digest for page in weight.pages(SITE) for digest in policy.digests(page.read_text())}
+    scripts = {digest for page in places.pages(SITE) for digest in policy.digests(page.read_text())}
     for name, text in policy.header_files(scripts).items():
         assert (SITE / name).read_text() == text
     wanted = policy.policy(scripts)

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 import pytest
 from bs4 import BeautifulSoup, Tag
 from built_book import NUMBERED, PAGES, ROOT, SITE, cells, html
-from pictures import CARD, key_figures
+from superbook.pictures import CARD, key_figures
 
 URL, REPOSITORY = "https://example.org/superpos/", "https://github.com/owner/name"
 NOTEBOOKS = [page for page in PAGES if cells(page)]

@@ -9,11 +9,11 @@ from urllib.parse import urldefrag
 
 import axe_playwright_python
 import pytest
-import reading
 from browser import listen, needs_browser, until
 from bs4 import BeautifulSoup
 from built_book import NUMBERED, PAGES, SITE, article, html
 from playwright.sync_api import Browser, Page
+from superbook import reading
 
 from superpos.show import figures
 

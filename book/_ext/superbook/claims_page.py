@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import cast
 
 from docutils import nodes
-from pages import executed
 from sphinx.application import Sphinx
 from sphinx.domains.std import StandardDomain
 from sphinx.environment import BuildEnvironment
@@ -15,6 +14,8 @@ from sphinx.util.docutils import SphinxDirective
 
 from superpos.show.claims import MIME, Claim
 from superpos.words import number
+
+from .places import executed
 
 COLUMNS = ("Claim", "Predicted", "Measured", "Allowed", "Source", "Where")
 WIDTHS = (38, 11, 15, 14, 15, 7)
@@ -90,7 +91,5 @@ def read_last(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
     docnames.sort(key=lambda name: (name.endswith("claims"), name))
 
 
-def setup(app: Sphinx) -> dict[str, bool]:
+def register(app: Sphinx) -> None:
     app.add_directive("claims-table", ClaimsTable)
-    app.connect("env-before-read-docs", read_last)
-    return {"parallel_read_safe": False, "parallel_write_safe": True}

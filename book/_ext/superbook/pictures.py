@@ -17,11 +17,11 @@ from typing import Any
 
 import resvg_py
 import yaml
-from address import ROOT
 from bs4 import BeautifulSoup, Tag
-from pages import executed
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
+
+from .places import ROOT, executed
 
 MIME = "application/vnd.superpos.data+json"  # superpos.show.data.MIME; importing that would bring torch in here
 WIDTH, CARD, MARGIN = 1200, (1200, 630), 30  # pixels; the card's size is what the large services ask for

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
-from pages import executed
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.writers.html5 import HTML5Translator
 
 from superpos.show.explore import MIME
+
+from .places import executed
 
 FOLDER = "explore"  # in the site's folder of images
 
@@ -129,8 +130,5 @@ def load_script(
         offered.write_text(json.dumps(notebook, ensure_ascii=False, indent=1) + "\n", encoding="utf8")
 
 
-def setup(app: Sphinx) -> dict[str, bool]:
+def register(app: Sphinx) -> None:
     app.add_node(explorer, html=(visit_explorer, None))
-    app.connect("doctree-read", put_in)
-    app.connect("html-page-context", load_script, priority=450)  # after `offer_notebook` of pages.py
-    return {"parallel_read_safe": False, "parallel_write_safe": True}
