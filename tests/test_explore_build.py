@@ -12,7 +12,7 @@ from built_book import ROOT, with_parts
 from sphinx.errors import ExtensionError
 from superbook import explore
 
-from superpos.show.explore import MIME
+from superpos.show.mime import FRAMES as MIME
 
 CONF = """
 extensions = ["myst_nb"]

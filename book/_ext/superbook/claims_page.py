@@ -12,7 +12,8 @@ from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
-from superpos.show.claims import MIME, Claim
+from superpos.show.claims import Claim
+from superpos.show.mime import CLAIM
 from superpos.words import number
 
 from .places import executed
@@ -37,7 +38,7 @@ def claims_of(notebook: Path) -> list[Claim]:
     """The claims that an executed notebook recorded; one that was checked but not shown is an error."""
     found: list[Claim] = []
     for cell in json.loads(notebook.read_text(encoding="utf8"))["cells"]:
-        records = [out["data"][MIME] for out in cell.get("outputs", []) if MIME in out.get("data", {})]
+        records = [out["data"][CLAIM] for out in cell.get("outputs", []) if CLAIM in out.get("data", {})]
         source = "".join(cell["source"])
         if cell["cell_type"] == "code" and source.count("claims.check(") > len(records):
             raise ExtensionError(
