@@ -125,7 +125,7 @@ def smallest(name: str, T: int, S: int) -> int:
 
 
 _TRIES = 50  # fresh starts for one set of the random code
-NAMES = ("progression", "line", "random", "random_subsets")
+NAMES = ("progression", "line", "random", "random_subsets")  # the families of codes
 
 
 def _check(name: str, T: int, n: int, S: int) -> None:

@@ -11,7 +11,7 @@ from superpos.network import Run
 
 @dataclass(frozen=True, eq=False)
 class CompressedRun(Run):
-    """A run of a compressed network.
+    """A run of a compressed network: what the modules put out, and the states behind it. Chapter 13.
 
     Attributes:
         outputs: what the modules in `active` put out, padded with zeros to the widest output. A circuit without a
