@@ -21,6 +21,7 @@ from . import (
     pages,
     policy,
     reading,
+    reference,
     weight,
 )
 
@@ -59,6 +60,7 @@ STEPS = (
     Step(AT_ONCE, embedding.register, "the list of key figures"),
     Step(AT_ONCE, mathematics.register, "KaTeX sets the formulas"),
     Step(AT_ONCE, reading.register, "previews and scrolling"),
+    Step(AT_ONCE, reference.register, "what the package offers, from its docstrings"),
     Step(AT_ONCE, weight.register, "the icons that are in use"),
     #
     Step("config-inited", execution.prepare, "name the execution cache, set the kernels' environment"),

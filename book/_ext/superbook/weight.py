@@ -25,6 +25,7 @@ NEEDED_BY = {
     "design-tabs": re.compile(r'class="[^"]*\bsd-tab'),
     "proof.css": re.compile(r'class="[^"]*\bproof\b'),
     "exercise.css": re.compile(r'class="[^"]*\b(?:exercise|solution)\b'),
+    "reference.css": re.compile(r'<dl class="py '),
     "mystnb": re.compile(r'class="[^"]*\bcell\b'),
 }
 SEARCH = re.compile(r'\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>')
