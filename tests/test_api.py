@@ -13,7 +13,7 @@ PAGE = "book/api"
 MODULES = [name for name in definitions.public("superpos") if definitions.path_of(f"superpos.{name}")]
 OFFERED = [one for name in ("superpos", *(f"superpos.{m}" for m in (*MODULES, *reference.ALSO)))
            for one in definitions.offered(name)]  # fmt: skip
-PRIVATE = re.compile(r"(?<![\w.])_[a-z]\w*|\._[a-z]\w*")
+PRIVATE = re.compile(r"(?<![\w.'’\u0300-\u036f])_[a-z]\w*|\._[a-z]\w*")
 
 
 def entry(name: str) -> BeautifulSoup:
@@ -36,6 +36,7 @@ def test_a_public_name_says_what_it_is_and_where_that_is_derived(one):
     assert re.match(r"[^\n]+[.:,]|[^\n]+\n", one.doc + "\n"), f"{one.name} has no docstring"
     assert reference.CHAPTERS.search(reference.derived(one)), f"neither {one.name} nor its module names a chapter"
     assert not [member.name for member in one.members if not member.doc]
+    assert not [found for part in (one, *one.members) for found in PRIVATE.findall(f"{part.signature} {part.doc}")]
 
 
 def test_page_has_every_name_and_a_link_to_its_chapter():
