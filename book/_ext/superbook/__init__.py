@@ -82,6 +82,7 @@ STEPS = (
     Step("html-page-context", explore.load_script, "the notebook is offered: it keeps the first frame alone", 450),
     Step("html-page-context", address.add_buttons, "the theme has made the list of buttons", 502),
     Step("html-page-context", pages.mend_page, "the cards' extension has described the page", 900),
+    Step("html-page-context", reference.mend_page, "sound markup of long signatures", 900),
     Step("html-page-context", embedding.add_controls, "the body is as it stays, but nothing is dropped yet", 940),
     Step("html-page-context", reading.mend_page, "markup and reading time of the finished body", 950),
     Step("html-page-context", weight.drop_assets, "last: it is known what the page uses", 950),

@@ -9,6 +9,7 @@ import functools
 import re
 from collections.abc import Iterator
 from textwrap import dedent
+from typing import Any
 
 from docutils import nodes
 from sphinx import addnodes
@@ -25,6 +26,8 @@ CHAPTERS = re.compile(r"\b[Cc]hapters? (\d+)((?:(?:, | and | to )\d+)*)")
 SCRIPT = re.compile(  # an index after a single letter, with or without a mark; a power after anything
     r"(?:(?<![A-Za-z0-9_][A-Za-z])(?<=[^\W\d_]|['′\u0300-\u036f])(_)|\^)(\{[^{}]*\}|[A-Z]|[a-zα-ω]+(?:,[a-z])?|[−+]?\d+|[*′])"
 )
+SIGNATURE = re.compile(r'<dt class="sig .*?</dt>', re.DOTALL)
+LISTED = re.compile(r"<(/?)d[ld]>")
 ALSO = ("compression", "blocks")  # modules whose names a user meets without calling them from `superpos`
 CODE = re.compile(r"(`[^`]*`|\*\*[^*]+\*\*|\*[A-Z][^*]*\*)")  # what is Markdown already: code, and a few words marked
 SPECIAL = re.compile(r"([*$<>\[\]{}\\])|(?<!\w)(_)|(_)(?!\w)")
@@ -188,6 +191,20 @@ def set_mathematics(node: nodes.Node) -> None:
             around[place : place + 1] = scripts(str(text))
 
 
+def leading(name: str, content: list[nodes.Node]) -> list[nodes.Node]:
+    """The content as a link within the page: without a preview, which a page of links would be full of."""
+    return [
+        nodes.raw("", f'<a class="entry" href="#{name}">', format="html"),
+        *content,
+        nodes.raw("", "</a>", format="html"),
+    ]
+
+
+def mend_page(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
+    """Sphinx lists the arguments of a long signature as descriptions of nothing: here they are blocks."""
+    context["body"] = SIGNATURE.sub(lambda found: LISTED.sub(r"<\1div>", found[0]), context.get("body", ""))
+
+
 def link(node: nodes.Node, module: str) -> None:
     """Let every name of what stands on the page lead there: those in backticks, and the types of the signatures."""
 
@@ -203,11 +220,11 @@ def link(node: nodes.Node, module: str) -> None:
     for type_ in list(node.findall(addnodes.pending_xref)):
         if type_["refdomain"] == "py":
             name, content = resolved(type_["reftarget"], module), [child.deepcopy() for child in type_.children]
-            type_.replace_self([nodes.reference("", "", *content, refid=name, internal=True)] if name else content)
+            type_.replace_self(leading(name, content) if name else content)
     for literal in list(node.findall(nodes.literal)):
         name, here = resolved(literal.astext().removesuffix("()"), near(literal)), near(literal)
         if name and name != here and not isinstance(literal.parent, nodes.reference | nodes.term):
-            literal.replace_self(nodes.reference("", "", literal.deepcopy(), refid=name, internal=True))
+            literal.replace_self(leading(name, [literal.deepcopy()]))
 
 
 def register(app: Sphinx) -> None:
