@@ -18,7 +18,7 @@ import superpos
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "book/_ext"))
-from address import GITHUB, Address, published  # noqa: E402
+from superbook.address import GITHUB, Address, published  # noqa: E402
 
 PACKAGED = ("pyproject.toml", "README.md", "LICENSE", "superpos")
 

@@ -9,6 +9,8 @@ from superpos.checks import check_number
 from superpos.circuits import MLPCircuits
 from superpos.codes import Code
 
+__all__ = ["balance", "embed", "links"]
+
 _ROWS = 256  # of the table of links turned into numbers at once
 
 
@@ -24,7 +26,7 @@ def embed(
     chi: float | None = None,
     ideal: bool = False,
 ) -> blocks.BlockNetwork:
-    """Embed T MLP circuits with one common bias in an MLP of width D:  A ← ReLU(W A + b ⊗ 1).
+    """One MLP of width D that carries T MLP circuits with a common bias, A ← ReLU(W A + b ⊗ 1), without a mean heard.
 
     Real circuits have weights with a mean in common: w_t = w̄ + Δw_t. With e_t^l ∈ {0,1}^n the slots of circuit t,
 
@@ -86,18 +88,19 @@ def matrix(
 
 
 def links(to: Int64[Tensor, "T S"], source: Int64[Tensor, "T S"], n: int) -> Bool[Tensor, "n n"]:
-    """True at (i, j) where at least one circuit has slot i in `to` and slot j in `source`."""
+    """The pairs of slots that a circuit links: True at (i, j) if one has i in `to` and j in `source`. Chapter 10."""
     linked = torch.zeros(n * n, dtype=torch.bool, device=to.device)
     linked[(to[:, :, None] * n + source[:, None, :]).flatten()] = True
     return linked.view(n, n)
 
 
 def balance(to: Int64[Tensor, "T S"], source: Int64[Tensor, "T S"], n: int, *, cap: bool = True) -> float:
-    """χ for which E_{t≠u}⟨e_t|𝒲|e_u⟩ = 0. 0 for a single circuit, which hears no other.
+    """The balancing weight χ, for which E_{t≠u}⟨e_t|𝒲|e_u⟩ = 0: a circuit hears nothing of the others' mean.
 
-    With c and c' how many circuits use each slot, K = Σ_t |e_t⟩⟨e_t'| how many link two, P where K > 0: over all
-    ordered pairs (t, u) the linked weights add up to cᵀPc'/S, of which T·S are a circuit's own, and T²S² − cᵀPc'
-    pairs of slots are unlinked. Without the cap K stands in P's place in the first. Chapter 10.
+    It is 0 for a single circuit, which hears no other. With c and c' how many circuits use each slot, K = Σ_t
+    |e_t⟩⟨e_t'| how many link two, P where K > 0: over all ordered pairs (t, u) the linked weights add up to cᵀPc'/S, of
+    which T·S are a circuit's own, and T²S² − cᵀPc' pairs of slots are unlinked. Without the cap K stands in P's place
+    in the first. Chapter 10.
 
     Raises:
         ValueError: if every pair of slots in use is linked, so that there is no place for a balancing weight.

@@ -14,6 +14,8 @@ from superpos.codes import Code
 from superpos.network import NOBODY, SEVERAL, Layer, Network
 from superpos.sampling import generator
 
+__all__ = ["BlockNetwork", "network", "place", "superpose"]
+
 _NUMBERS = 1 << 20  # of the weights made at once: few enough to stay near the processor until they are in order
 
 
@@ -43,9 +45,10 @@ class BlockLayer(Layer):
 
 
 class BlockNetwork(Network):
-    """T MLP circuits in d blocks of n slots. Neuron k of the network is slot k mod n of block k div n.
+    """T MLP circuits in one MLP of width D = d n: d blocks of n slots, of which each circuit has S. Chapter 9.
 
-    Layer 0 is in the encoding: A^0 = Σ_t w_t^1 a_t ⊗ e_t^1, and the first layer's matrix is the identity.
+    Neuron k of the network is slot k mod n of block k div n. Layer 0 is in the encoding: A^0 = Σ_t w_t^1 a_t ⊗ e_t^1,
+    and the first layer's matrix is the identity.
 
     Attributes:
         slots: the slots of each circuit in each layer, the ones of e_t^l.
@@ -181,7 +184,7 @@ class BlockNetwork(Network):
 
 
 def place(T: int, d: int, L: int, D: int, S: int, *, seed: int, code: str | Code) -> Int64[Tensor, "L T S"]:
-    """The slots of T circuits among n = D/d, in every layer: the sets of one code, permuted anew in each later layer.
+    """The slots of T circuits among n = D/d in every layer: one code's sets, permuted anew in later ones. Chapter 9.
 
     Args:
         code: the name of a family in `superpos.codes`, or a code of one's own.
@@ -212,10 +215,11 @@ def superpose(
     linked: Float[Tensor, "d d"] | None = None,
     unlinked: Float[Tensor, "d d"] | None = None,
 ) -> Float[Tensor, "D D"]:
-    """Σ_t w_t ⊗ |e_t^l⟩⟨e_t^{l−1}|, and one more matrix of the blocks for all pairs of slots.
+    """The weights of one layer, Σ_t w_t ⊗ |e_t^l⟩⟨e_t^{l−1}|, and one more matrix for all pairs of slots.
 
-    Slot r of block i hears slot c of block j with the weight Σ_t w_t,ij over the circuits t that have r in `to` and c
-    in `source`; to this comes linked_ij, once, where there is such a circuit, and unlinked_ij where there is none.
+    Chapters 9 and 10. Slot r of block i hears slot c of block j with the weight Σ_t w_t,ij over the circuits t that
+    have r in `to` and c in `source`; to this comes linked_ij, once, where there is such a circuit, and unlinked_ij
+    where there is none.
 
     A slab of rows at a time is added up with the d×d weights of a pair of slots side by side, where they share a
     cache line, and is then put in the order of blocks. Nothing but the slab is allocated beside the result.
@@ -249,7 +253,10 @@ def network(
     unit: Float[Tensor, "L T d"] | None = None,
     ideal: bool = False,
 ) -> BlockNetwork:
-    """The network of circuits with common biases, from the matrices of its layers 2 … L."""
+    """The network of circuits with common biases, from the matrices of its layers 2 … L as `superpose` makes them.
+
+    The first layer of the circuits is in the encoding. Chapter 9.
+    """
     layers = [
         BlockLayer(W, circuits.biases[l, 0], n, relu=circuits.last_relu or l < circuits.L - 1)
         for l, W in enumerate([None, *weights])

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from superpos.circuits import MLPCircuits, ResidualCircuits
 from superpos.network import NOBODY, Layer, Network, Promise
 
+__all__ = ["DedicatedNetwork", "embed"]
+
 
 class OwnMLPLayer(Layer):
     """a_t ← ReLU(w_t a_t + b_t) for every circuit: a block-diagonal layer, kept as its T blocks."""
@@ -58,7 +60,7 @@ PROMISE = Promise("every set of circuits is computed exactly")
 
 
 class DedicatedNetwork(Network):
-    """T circuits side by side in width T·d: exact for every set of active circuits, even all of them."""
+    """T circuits side by side in width D = T·d: exact for every set of active circuits, even all. Chapter 1."""
 
     def __init__(self, T: int, d: int, layers: list[Layer]) -> None:
         super().__init__()
@@ -104,9 +106,10 @@ class DedicatedNetwork(Network):
 
 
 def embed(circuits: MLPCircuits | ResidualCircuits) -> DedicatedNetwork:
-    """Put T circuits side by side, each in its own d coordinates and its own neurons: D = T·d, no error at all.
+    """The network in which T circuits stand side by side, each with d coordinates and neurons of its own. Chapter 1.
 
-    An inactive circuit is given 0 and may answer its biases; nobody reads it.
+    It is D = T·d wide and makes no error but rounding. An inactive circuit is given 0 and may answer its biases;
+    nobody reads it.
 
     Raises:
         TypeError: if circuits is neither MLPCircuits nor ResidualCircuits.

@@ -14,10 +14,12 @@ from superpos.circuits import MLPCircuits
 _NUMBERS = 1 << 24  # largest intermediate, in numbers: batches are cut so that a read-out of all T fits
 NOBODY, SEVERAL = -1, -2  # owners of a weight that no circuit has, or more than one
 
+__all__ = ["Layer", "Network", "ResidualLayer", "Run"]
+
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What one pass of the large network says about the circuits that were active.
+    """A pass of the large network: what it says about the circuits that were active. Chapter 3.
 
     Attributes:
         estimates: entry 0 is the inputs, entry l what is read of each active circuit after circuit layer l.
@@ -31,7 +33,7 @@ class Run:
 
 
 class Layer(nn.Module, ABC):
-    """One layer of a large network in two steps: the neurons it computes, and the activations it leaves.
+    """A layer of a large network in two steps: the neurons it computes, and the activations it leaves. Chapter 3.
 
     Attributes:
         computes: whether it is a layer of the circuits, or one that only prepares for these.
@@ -66,7 +68,7 @@ class Layer(nn.Module, ABC):
 
 
 class ResidualLayer(Layer):
-    """A ← A + ReLU(A W_inᵀ + b) W_outᵀ.
+    """A layer that adds to what it reads, A ← A + ReLU(A W_inᵀ + b) W_outᵀ. Chapter 3.
 
     W_out is kept transposed, so that both matrices have one row for each neuron.
     """
@@ -111,7 +113,7 @@ class Promise:
 
 
 class Network(nn.Module, ABC):
-    """A large network that carries T circuits of width d in superposition.
+    """A large network that carries T circuits of width d in superposition; every construction makes one. Chapter 3.
 
     `encode` puts inputs in, `layers` are applied in turn, `read` takes estimates out; `run` does all three.
 
@@ -171,7 +173,7 @@ class Network(nn.Module, ABC):
         return [layer.dense() for layer in self._layers()]
 
     def run(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]) -> Run:
-        """Run the active circuits. A construction that knows a shortcut past its layers takes it, and says so.
+        """A run of the active circuits. A construction that knows a shortcut past its layers takes it, and says so.
 
         Raises:
             TypeError, ValueError: for a wrong shape, dtype, device, index, or a value that is not finite.

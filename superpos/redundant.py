@@ -7,11 +7,13 @@ from superpos import assumptions, blocks
 from superpos.circuits import MLPCircuits
 from superpos.codes import Code
 
+__all__ = ["embed"]
+
 
 def embed(
     circuits: MLPCircuits, D: int, S: int, *, seed: int, code: str | Code = "progression", ideal: bool = False
 ) -> blocks.BlockNetwork:
-    """Embed T MLP circuits without biases in an MLP of width D:  A ← ReLU(W A).
+    """One MLP of width D that carries T MLP circuits without biases, A ← ReLU(W A), with S copies of every neuron.
 
     With e_t^l ∈ {0,1}^n the slots of circuit t in layer l, n = D/d,
 

@@ -14,6 +14,16 @@ from superpos.circuits import ResidualCircuits, carry_bias
 from superpos.network import Network, ResidualLayer
 from superpos.sampling import distinct, generator
 
+__all__ = [
+    "ResidualNetwork",
+    "choose_neurons",
+    "embed",
+    "embedding_matrix",
+    "reading",
+    "writing_back",
+    "writing_to_neurons",
+]
+
 _CIRCUITS = 32  # drawn at once: the draws, their QR and its copies stay small beside E
 _SAMPLES = 256  # read at once: a gather over a whole batch could outgrow the weights
 
@@ -21,7 +31,7 @@ _SAMPLES = 256  # read at once: a gather over a whole batch could outgrow the we
 def embedding_matrix(
     T: int, d: int, D: int, *, seed: int, orthonormal: bool = True, dtype: torch.dtype = torch.float32
 ) -> Float[Tensor, "T D d"]:
-    """Draw E_t ∈ R^{D×d} for each of T circuits: where in the residual stream its d coordinates lie.
+    """Random matrices E_t ∈ R^{D×d}, one a circuit: where in the residual stream its d coordinates lie.
 
     The columns of one E_t are orthonormal, or with orthonormal=False its entries are N(0, 1/D). Either way the
     entries of E_tᵀE_s, s ≠ t, have mean 0 and variance 1/D. Chapter 3.
@@ -46,12 +56,12 @@ def embedding_matrix(
 
 
 def reading(E: Float[Tensor, "T D d"], w_in: Float[Tensor, "T m d"]) -> Float[Tensor, "T m D"]:
-    """R_t = w_in,t E_tᵀ: row (t, j) read against the stream is the pre-activation of small neuron (t, j). Chapter 4."""
+    """The read-off R_t = w_in,t E_tᵀ: row (t, j) times the stream is what small neuron (t, j) is given. Chapter 4."""
     return w_in @ E.mT
 
 
 def choose_neurons(T: int, m: int, M: int, S: int, *, seed: int) -> Int64[Tensor, "T m S"]:
-    """Draw the S large neurons that carry each small neuron: V_t, as indices.
+    """The S large neurons, drawn at random, that carry each small neuron: the ones of V_t, as indices.
 
     The m·S large neurons of one circuit are distinct; different circuits are drawn independently. Chapter 5.
 
@@ -66,20 +76,20 @@ def choose_neurons(T: int, m: int, M: int, S: int, *, seed: int) -> Int64[Tensor
 def writing_to_neurons(
     E: Float[Tensor, "T D d"], w_in: Float[Tensor, "T m d"], neurons: Int64[Tensor, "T m S"], M: int
 ) -> Float[Tensor, "M D"]:
-    """W_in = Σ_t V_t w_in,t E_tᵀ: a large neuron adds up the pre-activations of all small neurons on it. Chapter 5."""
+    """The input weights W_in = Σ_t V_t w_in,t E_tᵀ: a neuron adds up all small ones that it carries. Chapter 5."""
     return _product(_scatter(w_in, neurons, M), E)
 
 
 def writing_back(
     E: Float[Tensor, "T D d"], w_out: Float[Tensor, "T d m"], neurons: Int64[Tensor, "T m S"], M: int
 ) -> Float[Tensor, "D M"]:
-    """W_out = (1/S) Σ_t E_t w_out,t V_tᵀ: the S copies of a small neuron are averaged and written back. Chapter 6."""
+    """The output weights W_out = (1/S) Σ_t E_t w_out,t V_tᵀ: S copies are averaged and written back. Chapter 6."""
     S = neurons.shape[-1]
     return _product(_scatter(w_out.mT / S, neurons, M), E).mT
 
 
 class ResidualNetwork(Network):
-    """T residual circuits in one residual network of width D with M neurons a layer.
+    """T residual circuits in one residual network of width D with M neurons a layer. Chapters 3 to 6.
 
     Attributes:
         E: the embedding matrix; its column d, where there is one, holds the on-indicators.
@@ -139,7 +149,7 @@ def embed(
     orthonormal: bool = True,
     threshold: float | None = None,
 ) -> ResidualNetwork:
-    """Embed T residual circuits in one residual network:  X ← X + W_out ReLU(W_in X + B).
+    """One residual network of width D that carries T residual circuits, X ← X + W_out ReLU(W_in X + B).
 
     With E_t the embedding matrix and V_t ∈ {0,1}^{M×m} the S large neurons of each small one,
     W_in = Σ_t V_t w_in,t E_tᵀ, W_out = (1/S) Σ_t E_t w_out,t V_tᵀ, B = −θ. The neurons are drawn anew in every layer.

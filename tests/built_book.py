@@ -27,6 +27,14 @@ def _toc() -> tuple[list[str], list[str]]:
 PAGES, NUMBERED = _toc()
 
 
+def with_parts(*parts: str) -> str:
+    """Lines for the `conf.py` of a small book that takes the steps of these parts of book/_ext alone."""
+    return (
+        "from superbook import STEPS, attach\n"
+        f"def setup(app): attach(app, [step for step in STEPS if step.part in {parts}])\n"
+    )
+
+
 @functools.cache
 def html(page: str) -> BeautifulSoup:
     """The page as it was built."""

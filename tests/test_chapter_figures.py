@@ -8,7 +8,7 @@ import pytest
 from built_book import NUMBERED, cells
 
 from superpos.show import figures
-from superpos.show.explore import MIME
+from superpos.show.mime import FRAMES as MIME
 
 CHAPTERS = {
     "01-storing": "fig-stored",

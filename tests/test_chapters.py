@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 
 import pytest
-import reading
 from built_book import EXECUTED, NUMBERED, PAGES, ROOT, article, cells
+from superbook import reading
 
 MINUTES, LINES = 10, 25
 DRAWS = {"rand", "randn", "randint", "randperm", "bernoulli", "normal", "multinomial", "poisson"}

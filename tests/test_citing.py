@@ -5,15 +5,14 @@ import re
 import tomllib
 from pathlib import Path
 
-import address
-import citing
 import pytest
 import yaml
-from address import Address
 from built_book import NUMBERED, ROOT, html
 from jsonschema import Draft7Validator, FormatChecker
 from pybtex.database import BibliographyData, parse_string
 from sphinx.errors import ExtensionError
+from superbook import address, citing
+from superbook.address import Address
 
 import superpos
 

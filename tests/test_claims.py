@@ -5,7 +5,8 @@ import math
 
 import pytest
 
-from superpos.show.claims import MIME, Claim, ClaimFailed, check
+from superpos.show.claims import Claim, ClaimFailed, check
+from superpos.show.mime import CLAIM as MIME
 from superpos.words import number
 
 

@@ -5,16 +5,18 @@ import json
 import re
 from xml.etree import ElementTree
 
-import pictures
 import pytest
 from browser import listen, needs_browser, served
 from built_book import NUMBERED, SITE, html
-from embedding import rebased
-from pictures import key_figures
-from plaintext import plain
+from matplotlib.figure import Figure
 from playwright.sync_api import Frame
+from superbook import pictures
+from superbook.embedding import rebased
+from superbook.pictures import key_figures
+from superbook.plaintext import plain
 
-from superpos.show import data, explore
+from superpos.show import data
+from superpos.show.frames import panels
 
 FIGURES = [(page, name) for page, names in key_figures().items() for name in names]
 UNFIT = "() => [document.documentElement.scrollWidth - innerWidth, document.documentElement.scrollHeight - innerHeight]"
@@ -58,7 +60,6 @@ def test_files_of_a_figure(page, name):
 
 
 def test_numbers_are_where_the_figure_left_them():
-    assert pictures.MIME == data.MIME
     assert (SITE / "_static/explore.js").is_file()
     record = {"panels": [{"title": "t", "x": "D", "y": "T", "series": [
         {"kind": "line", "label": "a, b", "x": [1, 2], "y": [3, None]},
@@ -80,8 +81,8 @@ def test_numbers_are_where_the_figure_left_them():
 def test_a_frame_has_its_numbers():
     drawn = data.Drawn()
     data.note(drawn.subplots(), "line", "a", x=[1.0, 2.5], y=[float("nan"), 1 / 3])
-    assert explore.panels(drawn)[0]["series"] == [{"kind": "line", "label": "a", "x": [1, 2.5], "y": [None, 0.333333]}]
-    assert explore.panels(explore.Figure()) == []
+    assert panels(drawn)[0]["series"] == [{"kind": "line", "label": "a", "x": [1, 2.5], "y": [None, 0.333333]}]
+    assert panels(Figure()) == []
 
 
 def test_a_bitmap_has_a_card(tmp_path):

@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from superpos.show import explore as module
-from superpos.show.explore import MIME, FrameFailed, Slider, explore
+from superpos.show.explore import FrameFailed, Slider, explore
 from superpos.show.figures import curves, line, points
 from superpos.show.live import Live
+from superpos.show.mime import FRAMES as MIME
 
 
 def draw(T: int = 1, z: float = 1.0) -> Figure:

@@ -1,18 +1,18 @@
 """Figures with sliders that stop the build of a book (built in small_book.py: see test_small_book.py)."""
 
 import json
-import runpy
 
 import pytest
 import small_book
-from built_book import ROOT
+from built_book import with_parts
 from small_book import sphinx
 from sphinx.errors import ExtensionError
+from superbook import explore
 
-from superpos.show.explore import MIME
+from superpos.show.mime import FRAMES as MIME
 
 CONF = """
-extensions = ["myst_nb", "explore"]
+extensions = ["myst_nb"]
 source_suffix = {".ipynb": "myst-nb"}
 nb_execution_mode = "off"
 suppress_warnings = ["mystnb.unknown_mime_type"]
@@ -47,14 +47,13 @@ def notebook(figure: dict[str, str]) -> str:
 
 @pytest.mark.parametrize("figure", [{}, {"name": "fig-other", "caption": "A bar."}])
 def test_frames_outside_their_figure_are_refused(figure, tmp_path):
-    (tmp_path / "conf.py").write_text(CONF)
+    (tmp_path / "conf.py").write_text(CONF + with_parts("explore"))
     (tmp_path / "index.ipynb").write_text(notebook(figure))
     with pytest.raises(ExtensionError, match="index: the cell of 'fig-bars' must be a figure of that name: mystnb"):
         sphinx(tmp_path)
 
 
 def test_two_figures_of_one_name_are_refused(tmp_path):
-    explore = runpy.run_path(str(ROOT / "book/_ext/explore.py"))
-    explore["write"](RECORD, tmp_path / "fig-bars")
+    explore.write(RECORD, tmp_path / "fig-bars")
     with pytest.raises(ExtensionError, match="two figures with sliders are named 'fig-bars'"):
-        explore["write"](RECORD, tmp_path / "fig-bars")
+        explore.write(RECORD, tmp_path / "fig-bars")

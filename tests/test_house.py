@@ -10,12 +10,12 @@ from email import message_from_bytes
 from email.message import Message
 from pathlib import Path
 
-import citing
 import dist
 import pytest
 import yaml
-from address import Address
 from built_book import ROOT
+from superbook import citing
+from superbook.address import Address
 
 import superpos
 from superpos.__main__ import main

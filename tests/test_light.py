@@ -3,14 +3,12 @@
 import copy
 import re
 
-import mathematics
-import policy
 import pytest
-import weight
 from browser import listen, needs_browser, until
-from built_book import PAGES, ROOT, SITE, article, html
+from built_book import PAGES, ROOT, SITE, article, html, with_parts
 from playwright.sync_api import Page
 from small_book import sphinx
+from superbook import mathematics, places, policy
 
 BUILT = [*PAGES, "search"]
 
@@ -48,8 +46,10 @@ SOURCES = {
 
 def test_a_formula_that_cannot_be_set_stops_the_build(tmp_path):
     """The warning, which the build of the book takes as an error, names the page, the formula and the fault."""
-    extensions = "extensions = ['myst_parser', 'mathematics']\nmyst_enable_extensions = ['dollarmath']\n"
-    (tmp_path / "conf.py").write_text(f"{extensions}source_suffix = {{'.md': 'markdown'}}\n")
+    extensions = "extensions = ['myst_parser']\nmyst_enable_extensions = ['dollarmath']\n"
+    (tmp_path / "conf.py").write_text(
+        f"{extensions}source_suffix = {{'.md': 'markdown'}}\n" + with_parts("mathematics")
+    )
     (tmp_path / "index.md").write_text("# A page\n\n```{toctree}\ninline\ndisplayed\noutput\n```\n\n$a = b$\n")
     for name, source in SOURCES.items():
         (tmp_path / f"{name}.md").write_text(f"# A page\n\n{source}\n")
@@ -91,7 +91,7 @@ def test_policy_of_a_page(page):
 
 
 def test_header_files_allow_every_page():
-    scripts = {digest for page in weight.pages(SITE) for digest in policy.digests(page.read_text())}
+    scripts = {digest for page in places.pages(SITE) for digest in policy.digests(page.read_text())}
     for name, text in policy.header_files(scripts).items():
         assert (SITE / name).read_text() == text
     wanted = policy.policy(scripts)

@@ -2,7 +2,7 @@
 
 import pytest
 from built_book import PAGES, ROOT, SITE, buttons, html, size, stated
-from pictures import CARD
+from superbook.pictures import CARD
 
 
 def test_binder_installs_what_the_book_is_made_with():

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from urllib.parse import urldefrag
 
 import pytest
-import reading
 from browser import listen, needs_browser, until
 from bs4 import BeautifulSoup
 from built_book import NUMBERED, PAGES, SITE, article, html
 from playwright.sync_api import Browser, Page
+from superbook import reading
 from visits import OPEN, unfit
 
 from superpos.show import figures

@@ -11,8 +11,8 @@ import pytest
 import small_book
 from bs4 import BeautifulSoup, Tag
 from built_book import buttons, size, stated
-from pictures import CARD
 from small_book import FIGURES, NOTEBOOKS, PAGES
+from superbook.pictures import CARD
 
 URL, REPOSITORY = "https://example.org/superpos/", "https://github.com/owner/name"
 

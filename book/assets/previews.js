@@ -1,12 +1,12 @@
 /* A link to an equation, a figure, a theorem, an exercise, a claim or a reference shows it, under the pointer or the
    focus. Escape closes it, the pointer may move onto it. What stands on another page comes from that page's file in
-   previews/, made by _ext/reading.py. */
+   previews/, made by _ext/superbook/reading.py. */
 (() => {
   "use strict";
   const article = document.querySelector(".bd-article");
   if (!article || !matchMedia("(any-hover: hover)").matches) return;
 
-  const PREVIEWED = "div.math, figure, div.citation, .proof, .exercise, .claim"; // as in _ext/reading.py
+  const PREVIEWED = "div.math, figure, div.citation, .proof, .exercise, .claim"; // as in _ext/superbook/reading.py
   const NOT_PREVIEWED = "script, noscript, button, details, .headerlink, .explore-sliders, .explore-said";
   const FORGOTTEN = ["id", "tabindex", "href", "name", "role", "aria-label", "data-folder", "data-frames"];
   const DELAY = 180; // ms, so that a pointer on its way elsewhere opens nothing

@@ -7,7 +7,7 @@ from torch import Tensor
 from superpos.checks import check_positive
 from superpos.circuits.stacks import MLPCircuits
 
-INDICATOR = 2  # coordinates, before the circuit's own
+INDICATOR = 2  # how many coordinates the on-indicator takes, before those of the circuit
 
 
 def conditional(circuits: MLPCircuits, threshold: float) -> MLPCircuits:
@@ -28,6 +28,9 @@ def conditional(circuits: MLPCircuits, threshold: float) -> MLPCircuits:
 
     Returns:
         Circuits of width d + 2, for inputs as `called` makes them.
+
+    Raises:
+        TypeError, ValueError: if the threshold is not a number above 0.
     """
     check_positive("threshold", threshold)
     L, T, d = circuits.biases.shape
@@ -43,13 +46,13 @@ def conditional(circuits: MLPCircuits, threshold: float) -> MLPCircuits:
 
 
 def called(inputs: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d2"]:
-    """The input of a conditional circuit that is meant: α as (1.5, 0.5), then the circuit's own input."""
+    """The input of a conditional circuit that is meant: α as (1.5, 0.5), then the circuit's own input. Chapter 13."""
     indicator = inputs.new_tensor([1.5, 0.5]).expand(*inputs.shape[:-1], INDICATOR)
     return torch.cat([indicator, inputs], dim=-1)
 
 
 def unconditional(circuits: MLPCircuits) -> MLPCircuits:
-    """The circuits of which `conditional` made these: without on-indicator and threshold."""
+    """The circuits of which `conditional` made these, without on-indicator and threshold. Chapter 13."""
     own = circuits.weights[..., INDICATOR:, :]
     biases = own[..., 0] + circuits.biases[..., INDICATOR:]
     return MLPCircuits(own[..., INDICATOR:].contiguous(), biases, last_relu=circuits.last_relu)

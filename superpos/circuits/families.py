@@ -11,16 +11,26 @@ from superpos.sampling import generator
 
 
 def random_mlps(T: int, d: int, L: int, *, seed: int) -> MLPCircuits:
-    """Gaussian MLPs without bias, weights N(0, 2/d): a ReLU layer then keeps the mean square of its input."""
+    """T Gaussian MLPs without biases, of width d with L layers: what nothing is known about. Chapter 2.
+
+    The weights are drawn from N(0, 2/d), so that a layer with its ReLU keeps the mean square of its input.
+
+    Raises:
+        TypeError, ValueError: for a size below 1, or a seed that is none.
+    """
     _check_sizes(T=T, d=d, L=L)
     weights = torch.randn((L, T, d, d), generator=generator(seed), dtype=torch.float32) * math.sqrt(2 / d)
     return MLPCircuits(weights, weights.new_zeros(L, T, d))
 
 
 def random_residual(T: int, d: int, m: int, L: int, *, seed: int, threshold: float = 0.0) -> ResidualCircuits:
-    """Gaussian residual circuits: w_in of variance 1/d, w_out of variance 1/m, every bias −threshold.
+    """T Gaussian residual circuits, L layers of m neurons on a state of d coordinates. Chapter 2.
 
-    With |x|² = d a pre-activation, before the threshold θ, is then N(0, 1).
+    w_in has variance 1/d, w_out variance 1/m, and every bias is −θ. On inputs with |x|² = d a pre-activation is
+    N(−θ, 1), so that the threshold counts in standard deviations.
+
+    Raises:
+        TypeError, ValueError: for a size below 1, a threshold below 0, or a seed that is none.
     """
     _check_sizes(T=T, d=d, m=m, L=L)
     check_number("threshold", threshold, at_least=0.0)
@@ -31,10 +41,17 @@ def random_residual(T: int, d: int, m: int, L: int, *, seed: int, threshold: flo
 
 
 def rotations(T: int, L: int, *, seed: int) -> MLPCircuits:
-    """Rotations of the plane, d = 2:  w = R(θ_t), b = 1 − R(θ_t)·(1, 1), on a = x + 1.
+    """T rotations of the plane, MLP circuits of width d = 2, each by an angle of its own in every layer. Chapter 2.
 
-    Since w a + b = R x + 1 ≥ 0 for |x| ≤ 1, the ReLU changes nothing and the circuit is exact there.
-    The angle θ_t is uniform in [0, 2π) and the same in every layer. To a = 0 it answers ReLU(b) ≠ 0.
+    They work on a = x + 1 for points |x| ≤ 1, as `rotation_inputs` makes it:
+
+        w_t = R(θ_t),  b_t = 1 − R(θ_t)·(1, 1).
+
+    Since w a + b = R x + 1 ≥ 0, the ReLU changes nothing, and the circuit rotates exactly. θ_t is uniform in [0, 2π).
+    To a = 0 a circuit answers ReLU(b) ≠ 0: it is not silent while nobody calls it.
+
+    Raises:
+        TypeError, ValueError: for a size below 1, or a seed that is none.
     """
     _check_sizes(T=T, L=L)
     c, s = _angles(T, seed)
@@ -44,12 +61,18 @@ def rotations(T: int, L: int, *, seed: int) -> MLPCircuits:
 
 
 def conditional_rotations(T: int, L: int, *, seed: int) -> MLPCircuits:
-    """Rotations that carry their own on-indicator α, d = 4 (Linsefors & Bushnaq 2025, "Rotations in Superposition").
+    """T rotations that carry an on-indicator α of their own, MLP circuits of width d = 4, silent while inactive.
 
     With c = cos θ_t, s = sin θ_t the rows of w are (2, −2, 0, 0), (2, −2, 0, 0),
     (2 − (c−s), −2 + (c−s), c, −s), (2 − (s+c), −2 + (s+c), s, c), and b = (−0.5, −1.5, −1, −1).
     Inputs as `conditional_inputs` makes them, states as `conditional_state` reads them: the first two neurons are
     a step in α, ReLU(2α − 0.5) − ReLU(2α − 1.5), that erases noise on α below 0.25. An inactive circuit is all zero.
+    Chapters 2 and 10.
+
+    Raises:
+        TypeError, ValueError: for a size below 1, or a seed that is none.
+
+    Source: Linsefors & Bushnaq, "Rotations in Superposition" (December 2025).
     """
     _check_sizes(T=T, L=L)
     c, s = _angles(T, seed)

@@ -12,7 +12,7 @@ from superpos.circuits.chains import Link, ResidualBlock, Weights, check_alike, 
 from superpos.circuits.running import aside, compare, probes, ran
 from superpos.circuits.stacks import MLPCircuits, ResidualCircuits
 
-Modules = Sequence[nn.Module] | Mapping[str, nn.Module] | nn.ModuleList | nn.ModuleDict
+Modules = Sequence[nn.Module] | Mapping[str, nn.Module] | nn.ModuleList | nn.ModuleDict  # several small networks
 
 
 def from_modules(modules: Modules) -> MLPCircuits | ResidualCircuits:

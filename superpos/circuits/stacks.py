@@ -15,7 +15,10 @@ C = TypeVar("C", bound="Circuits")
 
 
 class Circuits(ABC):
-    """T small networks of one shape, stacked: axis 0 of every tensor is the layer, axis 1 the circuit."""
+    """T small networks of one shape, in stacked tensors: axis 0 is the layer, axis 1 the circuit.
+
+    `circuits[:256]`, `circuits[3]` and `circuits[[4, 2]]` are some of them, of the same kind. Chapter 2.
+    """
 
     @property
     @abstractmethod
@@ -42,7 +45,7 @@ class Circuits(ABC):
         """Layer l (from 0) of the circuits in `active` on their states x."""
 
     def run(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]) -> Float[Tensor, "L1 B z d"]:
-        """Run the circuits named in `active`, each alone: the exact answer that a large network has to reproduce.
+        """The states of the circuits in `active`, each run alone: what a large network has to reproduce.
 
         Args:
             active: indices of circuits, distinct within a row.
@@ -94,7 +97,11 @@ class Circuits(ABC):
 
 @dataclass(frozen=True, eq=False)
 class MLPCircuits(Circuits):
-    """T multilayer perceptrons of one width:  a_t^l = ReLU(w_t^l a_t^{l−1} + b_t^l).
+    """T multilayer perceptrons of one width d, without a residual stream. Chapter 2.
+
+    Circuit t turns its input a_t^0 into
+
+        a_t^l = ReLU(w_t^l a_t^{l−1} + b_t^l),  l = 1 … L.
 
     Args:
         weights: w, shape (L, T, d, d).
@@ -130,10 +137,10 @@ class MLPCircuits(Circuits):
         return pre if l == self.L - 1 and not self.last_relu else pre.relu()
 
     def activation_bound(self, reach: float) -> float:
-        """β, which no |activation| of any circuit exceeds while no |input| exceeds `reach`: interval arithmetic.
+        """A bound β that no |activation| of any circuit exceeds while no |input| exceeds `reach`, both in units of a.
 
-        Every coordinate lies in an interval of centre c and radius r. A layer makes of it w c + b and |w| r, and the
-        ReLU cuts both ends off at 0. Chapter 13.
+        It is found by interval arithmetic. Every coordinate lies in an interval of centre c and radius r. A layer makes
+        of it w c + b and |w| r, and the ReLU cuts both ends off at 0. Chapter 13.
 
         Raises:
             ValueError: if reach is not positive.
@@ -152,7 +159,11 @@ class MLPCircuits(Circuits):
 
 @dataclass(frozen=True, eq=False)
 class ResidualCircuits(Circuits):
-    """T residual networks of one shape:  x_t^{l+1} = x_t^l + w_out,t^l ReLU(w_in,t^l x_t^l + b_t^l).
+    """T residual networks of one shape: a state of d coordinates, to which m neurons add in every layer. Chapter 2.
+
+    Circuit t turns its input x_t^0 into
+
+        x_t^{l+1} = x_t^l + w_out,t^l ReLU(w_in,t^l x_t^l + b_t^l),  l = 0 … L − 1.
 
     Args:
         w_in: reads the state into m neurons, shape (L, T, m, d).

@@ -17,8 +17,8 @@ from superpos.sampling import distinct, generator
 def progression(T: int, n: int, S: int) -> Code:
     """The posts' code: arithmetic progressions of S terms laid end to end, for one step after another.
 
-    For a step st and every shift below it: {i, i+st, …, i+(S−1)st}, then the S terms that follow. The steps are those
-    of `_steps`: of two of them one divides the other at least S times over, or their common multiple is at least S
+    For a step st and every shift below it: {i, i+st, …, i+(S−1)st}, then the S terms that follow. The steps are
+    chosen so that of two of them one divides the other at least S times over, or their common multiple is at least S
     times each, so that two circuits share at most one slot. The first slots are used most, the last least. Chapter 9.
 
     Raises:
@@ -125,7 +125,7 @@ def smallest(name: str, T: int, S: int) -> int:
 
 
 _TRIES = 50  # fresh starts for one set of the random code
-NAMES = ("progression", "line", "random", "random_subsets")
+NAMES = ("progression", "line", "random", "random_subsets")  # the families of codes
 
 
 def _check(name: str, T: int, n: int, S: int) -> None:

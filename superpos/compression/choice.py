@@ -22,7 +22,7 @@ _BATCH = 512  # samples with which an unproved construction is tried
 
 @dataclass(frozen=True)
 class Option:
-    """One construction: what it would need, or why it cannot do what is asked.
+    """A construction that was looked at: what it would need, or why it cannot do what is asked. Chapter 13.
 
     Attributes:
         method: its name.
@@ -39,7 +39,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Report(Rows):
-    """What was asked, what each construction needs for it, and what was chosen.
+    """The reasons for a network: what was asked, what each construction needs for it, what was chosen. Chapter 13.
 
     Attributes:
         T, d, L: circuits as MLPs, their width and layers.

@@ -26,7 +26,10 @@ def compress(
     seed: int = 0,
     bound: float | None = None,
 ) -> Compressed:
-    """Put many small trained networks into one, of which any z can run at once.
+    """One large network made of many small trained ones, any z of which can run at once. Chapter 13.
+
+    Without a tolerance the large network computes what the modules compute, to rounding; `Compressed.certify` says
+    what is proved of it and measures the rest.
 
     Args:
         modules: networks as `superpos.circuits.from_modules` takes them, a list or a mapping from names, or circuits.

@@ -14,7 +14,7 @@ from superpos.words import number
 
 @dataclass(frozen=True, eq=False)
 class CompressedRun(Run):
-    """A run of a compressed network.
+    """A run of a compressed network: what the modules put out, and the states behind it. Chapter 13.
 
     Attributes:
         outputs: what the modules in `active` put out, padded with zeros to the widest output. A circuit without a

@@ -15,10 +15,10 @@ from superpos.residual import ResidualNetwork
 
 @dataclass(frozen=True, eq=False)
 class Terms:
-    """The error of one layer of the residual construction, taken apart.
+    """The error of one layer of the residual construction, taken apart into its terms. Chapter 7.
 
-    For the circuits of one kind, active or inactive; p is what a small neuron's pre-activation should be (−θ for an
-    inactive one), h = ReLU(p), n runs over its S large neurons.
+    All are mean squares with their standard errors, for the circuits of one kind, active or inactive; p is what a small
+    neuron's pre-activation should be (−θ for an inactive one), h = ReLU(p), n runs over its S large neurons.
 
     Attributes:
         read_off: |E_tᵀX − x_t|², what the stream reads wrongly before the layer.
@@ -47,7 +47,7 @@ def terms(
     *,
     others: Int64[Tensor, "B r"] | None = None,
 ) -> Terms:
-    """Measure every term of the first layer's error, of the active circuits or, if given, of inactive ones.
+    """Every term of the first layer's error, measured on the active circuits or, if given, on inactive ones. Chapter 7.
 
     Args:
         network: the embedded circuits.

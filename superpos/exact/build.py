@@ -23,7 +23,7 @@ def embed(
     bound: float | None = None,
     reach: float | None = None,
 ) -> ExactNetwork:
-    """Embed T MLP circuits so that any z of them are computed exactly, in every layer and at any depth.
+    """One MLP that carries T MLP circuits and computes any z of them exactly, in every layer and at any depth.
 
     A column of n slots has n² pairs (i, j), and a pair is one circuit: its state is at slot i after even layers and
     at j after odd ones, and the weights between i and j are its own (`Cell`). One circuit alone is computed exactly.

@@ -12,7 +12,7 @@ from superpos.network import Promise
 
 @dataclass(frozen=True)
 class Plan:
-    """A network of S columns, each of q lanes of n_g slots; a slot is d + 2 neurons.
+    """The sizes of an exact network: S columns, each of q lanes of n_g slots; a slot is d + 2 neurons. Chapter 11.
 
     Attributes:
         T, d: circuits, and their width.
@@ -57,7 +57,9 @@ class Plan:
 
 
 def plan(T: int | None, d: int, *, z: int = 1, D: int | None = None, tolerance: float = 0.0) -> Plan:
-    """The best network by enumeration: the narrowest for T circuits, or the one for most circuits if T is None.
+    """The sizes of the narrowest exact network for T circuits, or of that for most circuits if T is None. Chapter 11.
+
+    All S, q and n_g that the code and the tolerance admit are looked at, D = S q n_g (d + 2).
 
     Args:
         T: circuits; None for as many as D holds.

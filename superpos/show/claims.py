@@ -10,9 +10,9 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from superpos.show import mime
 from superpos.words import number
 
-MIME = "application/vnd.superpos.claim+json"
 RELATIONS = ("≈", "≤", "≥")
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _KEY = re.compile(r"[A-Za-z][\w:-]*")
@@ -79,7 +79,7 @@ class Claim:
         return f"{mark} {self.statement}\n  " + "; ".join(figures)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        return {"text/html": self._html(), "text/plain": str(self), MIME: asdict(self)}
+        return {"text/html": self._html(), "text/plain": str(self), mime.CLAIM: asdict(self)}
 
     def _html(self) -> str:
         cells = {

@@ -7,8 +7,9 @@ from matplotlib.ticker import MaxNLocator
 
 from superpos.compression import Certificate, Compressed
 from superpos.show.data import Drawn, note_matrix
-from superpos.show.figures import BLACK, both, line, pair
+from superpos.show.figures import pair
 from superpos.show.lanes import OWNERS
+from superpos.show.series import BLACK, both, line
 
 _NAMED = 40  # with more modules, no numbers are written
 

@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-MIME = "application/vnd.superpos.data+json"
+from superpos.show import mime
+
 DIGITS = 6  # significant; whole numbers are kept whole
 
 
@@ -36,7 +37,7 @@ class Drawn(Figure):
         }
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        return {MIME: self.record()} if self.noted else {}
+        return {mime.DATA: self.record()} if self.noted else {}
 
 
 def note(ax: Axes, kind: str, label: str, **columns: Any) -> None:

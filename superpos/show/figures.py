@@ -1,8 +1,6 @@
 """One style for every figure of the book. Nothing outside this folder draws."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 import matplotlib
@@ -10,49 +8,38 @@ import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator
+from matplotlib_inline.backend_inline import set_matplotlib_formats
 from torch import Tensor
 
 from superpos.show.data import Drawn, note, note_matrix
+from superpos.show.series import BLACK, COLOURS, DASHES, MARKERS, Series, Values, both, draw, legend, line, mark, points
 
-# Okabe & Ito's palette: distinct for every kind of colour vision. Marker and line style are the second cue.
-BLACK = "#333333"
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", BLACK, "#E69F00")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-_DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)), (0, (4, 1, 1, 1, 1, 1)))
+__all__ = [
+    "Series",
+    "agreement",
+    "both",
+    "coincidence",
+    "curves",
+    "histogram",
+    "hold",
+    "line",
+    "matrix",
+    "pair",
+    "pair_of_matrices",
+    "points",
+    "style",
+    "trajectories",
+]
+
 _WIDTH = 6.2  # inches: wide enough to read on a screen, and readable when a phone halves it
-
-Values = Sequence[float] | Tensor | np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class Series:
-    """One set of points or one curve of a figure; made by `points`, `line` and `both`.
-
-    Attributes:
-        kind: how it is drawn.
-        label: its name in the legend; empty for none.
-        x, y: its values.
-        error: half the length of the error bars (one standard error, unless the figure says otherwise).
-        group: series of one group share colour and marker: what is measured and what is predicted for it.
-    """
-
-    kind: Literal["points", "line", "both"]
-    label: str
-    x: Values
-    y: Values
-    error: Values | None = None
-    group: int | None = None
-
-
-points, line, both = (partial(Series, kind) for kind in ("points", "line", "both"))
 
 
 def style() -> None:
     """Set the look of every figure, and fixed identifiers so that a figure is the same file on every build."""
     matplotlib.rcParams.update(
         {
-            "axes.prop_cycle": cycler(color=_COLOURS),
+            "axes.prop_cycle": cycler(color=COLOURS),
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.edgecolor": "#666666",
@@ -71,8 +58,6 @@ def style() -> None:
             "svg.fonttype": "path",
         }
     )
-    from matplotlib_inline.backend_inline import set_matplotlib_formats
-
     set_matplotlib_formats("svg", metadata={"Date": None, "Creator": None})
 
 
@@ -155,11 +140,11 @@ def histogram(
     for i, (name, values) in enumerate(named.items()):
         flat = np.asarray(values, dtype=float).ravel()
         density, edges, _ = axes[0].hist(
-            flat, bins=bins, range=span, density=True, histtype="stepfilled", color=_COLOURS[i], alpha=0.4, label=name
+            flat, bins=bins, range=span, density=True, histtype="stepfilled", color=COLOURS[i], alpha=0.4, label=name
         )
         note(axes[0], "density", name, x=(edges[:-1] + edges[1:]) / 2, y=density)
     for i, (name, (x, y)) in enumerate((curves or {}).items()):
-        axes[0].plot(np.asarray(x), np.asarray(y), color=BLACK, ls=_DASHES[i % 7], lw=1.5, label=name)
+        axes[0].plot(np.asarray(x), np.asarray(y), color=BLACK, ls=DASHES[i % 7], lw=1.5, label=name)
         note(axes[0], "line", name, x=x, y=y)
     axes[0].set(xlabel=xlabel, ylabel="density", yscale="log" if log else "linear")
     legend(axes[0])
@@ -179,7 +164,7 @@ def agreement(
     ax.axhline(1, color=BLACK, lw=0.9)
     for i, (name, values) in enumerate(named.items()):
         predicted, measured, error = (np.asarray(x, dtype=float) for x in values)
-        _points(ax, i, name, predicted, measured / predicted, error / predicted)
+        mark(ax, i, name, predicted, measured / predicted, error / predicted)
         note(ax, "points", name, x=predicted, y=measured / predicted, error=error / predicted)
     ax.set(
         xscale="log", xlabel=f"predicted {unit}", ylabel="measured / predicted", ylim=(1 - 2.5 * band, 1 + 2.5 * band)
@@ -203,7 +188,7 @@ def trajectories(rows: Mapping[str, tuple[Tensor, Tensor]], *, height: float = 3
             ax.plot(np.cos(around), np.sin(around), color="#cccccc", lw=0.8)
             for path, i, label in ((true, 0, "true"), (estimated, 1, "estimated")):
                 x, y = np.asarray(path, dtype=float).T
-                ax.plot(x, y, color=_COLOURS[i], ls=_DASHES[i], marker=_MARKERS[i], ms=3.5, lw=1, label=label)
+                ax.plot(x, y, color=COLOURS[i], ls=DASHES[i], marker=MARKERS[i], ms=3.5, lw=1, label=label)
                 note(ax, "both", f"{name}, {label}", x=x, y=y)
             for step, (x, y) in enumerate(np.asarray(estimated, dtype=float)):
                 ax.annotate(str(step), (x, y), xytext=(3, 3), textcoords="offset points", fontsize=7)
@@ -221,7 +206,7 @@ def coincidence(x: Values, y: Values, xlabel: str, ylabel: str, *, band: float, 
     ends = np.array([places.min() - 0.7, places.max() + 0.7])
     ax.fill_between(ends, ends - band, ends + band, color="#e3e3e3", lw=0)
     ax.plot(ends, ends, color=BLACK, lw=0.9)
-    ax.scatter(places[0], places[1], s=45 * cases, color=_COLOURS[0], zorder=3)
+    ax.scatter(places[0], places[1], s=45 * cases, color=COLOURS[0], zorder=3)
     note(ax, "points", "", x=places[0], y=places[1], cases=cases)
     for place, count in zip(places.T, cases, strict=True):
         ax.annotate(str(count), place, xytext=(7, -10), textcoords="offset points", fontsize=8)
@@ -249,41 +234,6 @@ def _axes(height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
     return figure, list(grid[0])
 
 
-def draw(ax: Axes, series: Sequence[Series], log: str) -> None:
-    """Points and lines over one axis; for the modules of this folder."""
-    lines, named = 0, {one.group: one.label for one in series if one.label and one.group is not None}
-    for i, one in enumerate(series):
-        group = i if one.group is None else one.group
-        x, y = np.asarray(one.x, dtype=float), np.asarray(one.y, dtype=float)
-        note(ax, one.kind, one.label or named.get(group, ""), x=x, y=y, error=one.error)
-        if one.kind != "points":
-            label = one.label if one.kind == "line" else None
-            ax.plot(x, y, color=_COLOURS[group % 7], ls=_DASHES[lines % 7], lw=1.6, label=label)
-            lines += 1
-        if one.kind != "line":
-            _points(ax, group, one.label, x, y, one.error)
-    ax.set(xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
-    at: list[float] = []
-    for value in sorted({float(value) for one in series for value in np.asarray(one.x, dtype=float)}):
-        if "x" not in log or not at or value > 1.1 * at[-1]:  # labels must not lie on each other
-            at.append(value)
-    if "x" in log and len(at) <= 10:  # the values themselves are the better ticks
-        ax.set_xticks(at, [f"{value:,.0f}" if value >= 1 else f"{value:.2g}" for value in at], rotation=0)
-        ax.set_xticks([], minor=True)
-    elif "x" in log:
-        ax.xaxis.set_minor_formatter(NullFormatter())
-    elif all(value == round(value) for value in at):
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-
-
-def _points(ax: Axes, i: int, label: str, x: Values, y: Values, error: Values | None) -> None:
-    yerr = None if error is None else np.asarray(error, dtype=float)
-    ax.errorbar(
-        np.asarray(x), np.asarray(y), yerr=yerr, color=_COLOURS[i % 7], marker=_MARKERS[i % 7], ms=5, ls="", lw=1.2,
-        capsize=2, label=label,
-    )  # fmt: skip
-
-
 def _heat(ax: Axes, values: Tensor, unit: str, *, horizontal: bool) -> None:
     limit, signed = float(values.abs().max()), bool((values < 0).any())
     low, colours = (-limit, "RdBu_r") if signed else (0, "Blues")
@@ -295,10 +245,3 @@ def _heat(ax: Axes, values: Tensor, unit: str, *, horizontal: bool) -> None:
         axis.set_major_locator(MaxNLocator(5, integer=True))
     assert ax.figure is not None
     ax.figure.colorbar(image, ax=ax, label=unit, location="bottom" if horizontal else "right", pad=0.03)
-
-
-def legend(ax: Axes) -> None:
-    """A legend, if anything has a name; for the modules of this folder."""
-    handles, labels = ax.get_legend_handles_labels()
-    if labels:
-        ax.legend(handles, labels)

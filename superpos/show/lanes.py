@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from superpos.show.data import Drawn, note
-from superpos.show.figures import BLACK, Series, draw, legend
+from superpos.show.series import BLACK, Series, draw, legend
 
 # Okabe & Ito's eight colours and a grey. The number of the circuit stands beside each: colour is never the only cue.
 OWNERS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#8C6D31", "#999999", "#5D3A9B")

@@ -13,7 +13,7 @@ from typing import Any
 import ipywidgets as widgets
 from matplotlib.figure import Figure
 
-from superpos.show.explore import Frame, Slider, Value, encode, frame, picture
+from superpos.show.frames import Frame, Slider, Value, encode, frame, picture
 
 
 class Live(widgets.VBox):

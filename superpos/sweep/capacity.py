@@ -15,7 +15,7 @@ from superpos.checks import check_count, check_number, check_seed
 from superpos.circuits import Circuits
 from superpos.network import Network
 
-CONSTRUCTIONS = ("balanced", "dedicated", "exact", "redundant", "residual")
+CONSTRUCTIONS = ("balanced", "dedicated", "exact", "redundant", "residual")  # what can be asked for
 _WIDTHS = {"balanced": (4,), "dedicated": (2, 4), "exact": (2, 4), "redundant": (4,)}
 _CODE = "line"  # of the balanced and the redundant construction: of the codes it holds most
 _STEP = 1.03  # T is found to this factor
@@ -66,7 +66,7 @@ class Capacity:
 
 
 def capacity(setting: Capacity, seed: int, *, batch: int | None = None) -> dict[str, float | int | None]:
-    """Measure the largest T, to 3%, whose error is at most the tolerance: a search in log T, without a look at theory.
+    """The largest T, to 3%, whose error is at most the tolerance: a search in log T without theory. Chapter 12.
 
     The error of one T is Σ|x̂ − x|²/Σ|x|² over the active circuits of a batch, after layer L; of conditional rotations
     x is the point that rotates. Circuits, network, active sets and inputs are drawn anew from the seed. For a while

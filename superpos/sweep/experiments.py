@@ -18,7 +18,11 @@ _TERMS = ("read_off", "read_in", "averaged", "neuron", "own", "written_back", "t
 
 @dataclass(frozen=True)
 class Setting:
-    """T circuits of width d with m neurons, z active, in a network of width D with M neurons a layer and S copies."""
+    """A setting of `one_layer` and `many_layers`: all that decides an error of the residual construction. Chapter 7.
+
+    T circuits of width d with m neurons, z of them active, stand in a network of width D with M neurons a layer and
+    S copies of each small neuron.
+    """
 
     D: int
     M: int
@@ -32,7 +36,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class RotationSetting:
-    """T conditional rotations, z active, in the balanced construction of width D = 4n with S slots each."""
+    """A setting of `rotations`: T conditional ones, z active, balanced in width 4n with S slots each. Chapter 10."""
 
     D: int
     T: int
@@ -45,7 +49,7 @@ K = TypeVar("K", Setting, RotationSetting, Capacity)
 
 
 def setting(row: dict, kind: type[K] = Setting) -> K:
-    """The setting of a stored row."""
+    """The setting of a stored row: its fields, without what was measured. Chapter 7."""
     return kind(**{field.name: row[field.name] for field in fields(kind)})
 
 
@@ -73,7 +77,7 @@ def stored(name: str, **where: float | int | str) -> list[dict]:
 
 
 def one_layer(setting: Setting, seed: int, *, batch: int = 512) -> dict[str, list[float]]:
-    """Every error term of one layer, [measured, predicted], for active and for inactive circuits.
+    """The error terms of one layer, each [measured, predicted], for active and for inactive circuits. Chapter 7.
 
     Gaussian circuits, inputs on the sphere |x|² = d; circuits, large network, active sets and inputs are all drawn
     anew from the seed.
@@ -99,7 +103,7 @@ def one_layer(setting: Setting, seed: int, *, batch: int = 512) -> dict[str, lis
 
 
 def many_layers(setting: Setting, seed: int, *, L: int, batch: int = 256) -> dict[str, list[float]]:
-    """Relative squared error of active circuits after each of L layers: measured, and as the recursion predicts it."""
+    """The relative squared error of active circuits after each of L layers, measured and predicted. Chapter 8."""
     s = setting
     small = circuits.random_residual(s.T, s.d, s.m, L, seed=seed, threshold=s.threshold)
     active = circuits.random_active(s.T, batch, s.z, seed=seed)
@@ -110,7 +114,7 @@ def many_layers(setting: Setting, seed: int, *, L: int, batch: int = 256) -> dic
 
 
 def rotations(setting: RotationSetting, seed: int, *, L: int, batch: int | None = None) -> dict[str, list[float]]:
-    """Errors of conditional rotations after each of L layers, and the fraction of neurons that are on.
+    """The errors of conditional rotations after each of L layers, and the share of neurons on. Chapter 10.
 
     Circuits, network, active sets and angles are drawn anew from the seed. `batch` None takes every circuit once, z
     must then be 1.
@@ -137,7 +141,7 @@ def rotations(setting: RotationSetting, seed: int, *, L: int, batch: int | None 
 
 
 def usable(D: int, threshold: float, seed: int, *, S: int = 8, d: int = 4, error: float = 0.1) -> float:
-    """Measured T at which the relative squared error after one layer is `error`, z = 1 and M = D.
+    """The T at which the relative squared error after one layer is `error`, measured, z = 1 and M = D. Chapter 8.
 
     A secant search in log T and log error, without a look at the theory, until the error is within 10% of the target;
     then the last step's interpolation. `superpos.theory.predicted_usable` foretells it.
@@ -156,7 +160,7 @@ def usable(D: int, threshold: float, seed: int, *, S: int = 8, d: int = 4, error
 def accuracy(
     D: int, T: int, z: int, seed: int, *, S: int = 8, threshold: float = 0.5, batch: int = 2000
 ) -> dict[str, float]:
-    """Share of right answers of the first T trained residual circuits, each sample with z of them active, M = D.
+    """The share of right answers of the first T trained residual circuits, z of them active, M = D. Chapter 8.
 
     alone: each circuit by itself; superposed: all T in one network of width D; dedicated: in a network of the same
     size as many as fit get their own d coordinates and m neurons, and the others guess between two classes.

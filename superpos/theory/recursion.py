@@ -140,7 +140,7 @@ def layer(
 
     The neurons of a silent circuit read one and the same noise, so that E|w_out ĥ|² is taken over draws of it; for
     independent weights it is m d ⟨w_out²⟩ (μ² + ν). One correction: what a silent circuit u hears of an active t, and
-    what t hears back of u, go through the same overlap E_uᵀE_t; see `_heard_back`. Chapters 7 and 8.
+    what t hears back of u, go through the same overlap E_uᵀE_t. Chapters 7 and 8.
 
     Returns:
         The prediction, and the new e and q.

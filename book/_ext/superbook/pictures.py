@@ -17,13 +17,14 @@ from typing import Any
 
 import resvg_py
 import yaml
-from address import ROOT
 from bs4 import BeautifulSoup, Tag
-from pages import executed
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
-MIME = "application/vnd.superpos.data+json"  # superpos.show.data.MIME; importing that would bring torch in here
+from superpos.show.mime import DATA
+
+from .places import ROOT, executed
+
 WIDTH, CARD, MARGIN = 1200, (1200, 630), 30  # pixels; the card's size is what the large services ask for
 ROOT_TAG = re.compile(r"<svg\b[^>]*>", re.DOTALL)
 SIZE = re.compile(r'\s(?:width|height)="[^"]*"')
@@ -91,8 +92,8 @@ def records(notebook: Path) -> dict[str, dict[str, Any]]:
     for cell in json.loads(notebook.read_text(encoding="utf8"))["cells"]:
         name = cell["metadata"].get("mystnb", {}).get("figure", {}).get("name")
         for output in cell.get("outputs", ()):
-            if name and MIME in output.get("data", {}):
-                found[name] = output["data"][MIME]
+            if name and DATA in output.get("data", {}):
+                found[name] = output["data"][DATA]
     return found
 
 

@@ -20,7 +20,8 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.errors import ExtensionError
 
-ROOT = Path(__file__).resolve().parents[2]
+from .places import ROOT
+
 GITHUB = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+)")
 
 
@@ -141,10 +142,3 @@ def write_files(app: Sphinx, exception: Exception | None) -> None:
         (out / "sitemap.xml").write_text(sitemap(where, sorted(app.env.all_docs)), encoding="utf8")
         robots += f"\nSitemap: {where.of('sitemap.xml')}\n"
     (out / "robots.txt").write_text(robots, encoding="utf8")
-
-
-def setup(app: Sphinx) -> dict[str, bool]:
-    app.connect("config-inited", settle, priority=900)
-    app.connect("html-page-context", add_buttons, priority=502)  # the theme has made the list at 501
-    app.connect("build-finished", write_files)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

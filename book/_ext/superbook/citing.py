@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from address import ROOT, Address, published
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
+
+from .address import Address, published
+from .places import ROOT
 
 ESCAPED = str.maketrans({c: f"\\{c}" for c in "&%$#_{}"} | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}"})
 KINDS = ("book", "chapters")
@@ -119,8 +121,6 @@ def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         node.replace_self(made)
 
 
-def setup(app: Sphinx) -> dict[str, bool]:
+def register(app: Sphinx) -> None:
     app.add_node(entries)
     app.add_directive("bibtex", Bibtex)
-    app.connect("doctree-resolved", fill)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -6,15 +6,17 @@ from pathlib import Path
 from typing import cast
 
 from docutils import nodes
-from pages import executed
 from sphinx.application import Sphinx
 from sphinx.domains.std import StandardDomain
 from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
-from superpos.show.claims import MIME, Claim
+from superpos.show.claims import Claim
+from superpos.show.mime import CLAIM
 from superpos.words import number
+
+from .places import executed
 
 COLUMNS = ("Claim", "Predicted", "Measured", "Allowed", "Source", "Where")
 WIDTHS = (38, 11, 15, 14, 15, 7)
@@ -36,7 +38,7 @@ def claims_of(notebook: Path) -> list[Claim]:
     """The claims that an executed notebook recorded; one that was checked but not shown is an error."""
     found: list[Claim] = []
     for cell in json.loads(notebook.read_text(encoding="utf8"))["cells"]:
-        records = [out["data"][MIME] for out in cell.get("outputs", []) if MIME in out.get("data", {})]
+        records = [out["data"][CLAIM] for out in cell.get("outputs", []) if CLAIM in out.get("data", {})]
         source = "".join(cell["source"])
         if cell["cell_type"] == "code" and source.count("claims.check(") > len(records):
             raise ExtensionError(
@@ -90,7 +92,5 @@ def read_last(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
     docnames.sort(key=lambda name: (name.endswith("claims"), name))
 
 
-def setup(app: Sphinx) -> dict[str, bool]:
+def register(app: Sphinx) -> None:
     app.add_directive("claims-table", ClaimsTable)
-    app.connect("env-before-read-docs", read_last)
-    return {"parallel_read_safe": False, "parallel_write_safe": True}

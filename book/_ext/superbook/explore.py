@@ -1,6 +1,6 @@
 """Figures with sliders, on a page: the frames that a cell drew become files, and one figure swaps them.
 
-The frames come from the executed notebook (superpos.show.explore left them in the cell's output), so that a page whose
+The frames come from the executed notebook (superpos.show.frames left them in the cell's output), so that a page whose
 notebook is in the execution cache has them as well. Number, caption and address are MyST-NB's and Sphinx's.
 """
 
@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
-from pages import executed
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.writers.html5 import HTML5Translator
 
-from superpos.show.explore import MIME
+from superpos.show.mime import FRAMES
+
+from .places import executed
 
 FOLDER = "explore"  # in the site's folder of images
 
@@ -31,8 +32,8 @@ def records(notebook: dict[str, Any]) -> dict[int, dict[str, Any]]:
     found = {}
     for place, cell in enumerate(notebook["cells"]):
         for output in cell.get("outputs", []):
-            if MIME in output.get("data", {}):
-                found[place] = output["data"][MIME]
+            if FRAMES in output.get("data", {}):
+                found[place] = output["data"][FRAMES]
     return found
 
 
@@ -125,12 +126,9 @@ def load_script(
     if offered.exists():
         notebook = json.loads(offered.read_text(encoding="utf8"))
         for output in (o for cell in notebook["cells"] for o in cell.get("outputs", [])):
-            output.get("data", {}).pop(MIME, None)
+            output.get("data", {}).pop(FRAMES, None)
         offered.write_text(json.dumps(notebook, ensure_ascii=False, indent=1) + "\n", encoding="utf8")
 
 
-def setup(app: Sphinx) -> dict[str, bool]:
+def register(app: Sphinx) -> None:
     app.add_node(explorer, html=(visit_explorer, None))
-    app.connect("doctree-read", put_in)
-    app.connect("html-page-context", load_script, priority=450)  # after `offer_notebook` of pages.py
-    return {"parallel_read_safe": False, "parallel_write_safe": True}

@@ -12,14 +12,15 @@ import re
 from pathlib import Path
 from typing import Any
 
-from address import Address, published
 from bs4 import Tag
-from citing import chapter_number, citation, part_entry
 from docutils import nodes
-from pictures import CARD, KeyFigure, figures_of, key_figures, proportions, vector, write_picture
-from plaintext import text_of
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
+
+from .address import Address, published
+from .citing import chapter_number, citation, part_entry
+from .pictures import CARD, KeyFigure, figures_of, key_figures, proportions, vector, write_picture
+from .plaintext import text_of
 
 LABELS = {"svg": "SVG", "png": "PNG", "csv": "numbers as CSV", "json": "numbers as JSON"}
 NUMBER = re.compile(r"^Fig\.\s*([\d.]+)\s+(.*)$")
@@ -232,11 +233,7 @@ def fill_list(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         node.replace_self(items)
 
 
-def setup(app: Sphinx) -> dict[str, bool]:
+def register(app: Sphinx) -> None:
     app.add_css_file("cite.css")
     app.add_node(key_figure_list)
     app.add_directive("key-figures", KeyFigures)
-    app.connect("doctree-resolved", fill_list)
-    app.connect("html-page-context", add_controls, priority=940)  # before weight.py drops what a page does not use
-    app.connect("build-finished", write_figures, priority=900)
-    return {"parallel_read_safe": True, "parallel_write_safe": False}

@@ -14,6 +14,8 @@ from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
 from sphinx_exercise.nodes import solution_node
 
+from .places import executed
+
 DESCRIPTIONS = {"search": "Search this book."}
 DOUBLED_IDS = {"exercise-content", "solution-content", "proof-content"}
 DESCRIPTION = re.compile(r'<meta name="description" content="[^"]*" />\n')
@@ -62,11 +64,6 @@ def mend_page(
     context["metatags"] = tags
 
 
-def executed(app: Sphinx, page: str) -> Path:
-    """The page's notebook as it was executed; there is none of a page without code."""
-    return Path(app.outdir).parent / f"jupyter_execute/{page}.ipynb"
-
-
 def offer_notebook(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
@@ -87,11 +84,6 @@ def without_thebe(app: Sphinx) -> None:
                 app.disconnect(listener.id)
 
 
-def setup(app: Sphinx) -> dict[str, bool]:
-    without_thebe(app)
+def register(app: Sphinx) -> None:
     app.add_node(folded, html=(visit_folded, lambda self, node: self.body.append("</details>\n")))
     app.add_node(fold_title, html=(visit_fold_title, lambda self, node: self.body.append("</summary>\n")))
-    app.connect("doctree-resolved", mend_doctree, priority=900)
-    app.connect("html-page-context", offer_notebook, priority=400)
-    app.connect("html-page-context", mend_page, priority=900)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

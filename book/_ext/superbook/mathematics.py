@@ -10,7 +10,6 @@ import html
 import json
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from bs4 import BeautifulSoup
@@ -22,7 +21,9 @@ from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
 from sphinx.writers.html5 import HTML5Translator
 
-KATEX = Path(__file__).resolve().parents[2] / "vendor/katex/katex.min.js"
+from .places import ROOT
+
+KATEX = ROOT / "vendor/katex/katex.min.js"
 STYLES = ("katex/katex.min.css", "mathematics.css")
 OPTIONS = {"output": "htmlAndMathml", "strict": "error", "trust": False, "throwOnError": True}
 CLASSES = "math notranslate nohighlight"
@@ -162,10 +163,5 @@ def choose(app: Sphinx, config: Config) -> None:
     config.html_math_renderer = "katex"
 
 
-def setup(app: Sphinx) -> dict[str, bool]:
+def register(app: Sphinx) -> None:
     app.add_html_math_renderer("katex", (visit_math, None), (visit_displaymath, None))
-    app.connect("config-inited", choose)
-    app.connect("doctree-resolved", set_outputs, priority=950)
-    app.connect("doctree-resolved", hold, priority=960)
-    app.connect("html-page-context", mend_page, priority=300)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -21,13 +21,14 @@ from sphinx.config import Config
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
 
-ROOT = Path(__file__).resolve().parents[2]
+from .places import ROOT
+
 INPUTS = (
     "superpos/**/*.py",
     "superpos/data/**/*",
     "book/data/**/*",
     "requirements.txt",
-    "book/_ext/execution.py",
+    "book/_ext/superbook/execution.py",
     "book/_ext/matplotlibrc",
 )
 KERNEL_ENVIRONMENT = {
@@ -96,7 +97,7 @@ def execute_ahead(app: Sphinx, env: SphinxEnvType, docnames: list[str]) -> None:
         raise ExtensionError("\n".join(failures))
 
 
-def keep_outputs() -> None:
+def keep_outputs(app: Sphinx) -> None:
     """Let the `.ipynb` that a page offers be the same in every build.
 
     It keeps its outputs also when they come from the cache (MyST-NB drops them then), and its cells are counted where
@@ -112,10 +113,3 @@ def keep_outputs() -> None:
             cell["id"] = f"cell-{i}"
 
     NotebookClientCache.start_client = start
-
-
-def setup(app: Sphinx) -> dict[str, bool]:
-    keep_outputs()
-    app.connect("config-inited", prepare)
-    app.connect("env-before-read-docs", execute_ahead)
-    return {"parallel_read_safe": False, "parallel_write_safe": True}

@@ -13,7 +13,8 @@ import re
 from pathlib import Path
 
 from sphinx.application import Sphinx
-from weight import pages
+
+from .places import pages
 
 SOURCES = {
     "default-src": "'none'",
@@ -76,8 +77,3 @@ def finish(app: Sphinx, error: Exception | None) -> None:
     for name, text in header_files(scripts).items():
         (site / name).parent.mkdir(exist_ok=True)
         (site / name).write_text(text, encoding="utf8")
-
-
-def setup(app: Sphinx) -> dict[str, bool]:
-    app.connect("build-finished", finish, priority=950)  # last: the policy names the scripts that a page has in the end
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -12,7 +12,8 @@ from typing import Any
 from bs4 import BeautifulSoup, Tag
 from docutils import nodes
 from sphinx.application import Sphinx
-from weight import pages
+
+from .places import pages
 
 WORDS_PER_MINUTE = 200
 NOT_READ = "pre, script, noscript, style, table, details, .explore, .claim, .headerlink, .reading-time"
@@ -109,10 +110,7 @@ def write_previews(app: Sphinx, error: Exception | None) -> None:
         path.write_text(f'(window.previews ??= {{}})["{page}"] = {text};\n', encoding="utf8")
 
 
-def setup(app: Sphinx) -> dict[str, bool]:
+def register(app: Sphinx) -> None:
     app.add_css_file("reading.css", priority=810)  # after book.css
     app.add_js_file("previews.js", loading_method="defer")
     app.add_js_file("scrolling.js", loading_method="defer")
-    app.connect("html-page-context", mend_page, priority=950)
-    app.connect("build-finished", write_previews, priority=990)  # after all that still changes a page
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

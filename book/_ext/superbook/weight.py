@@ -12,6 +12,8 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 
+from .places import pages
+
 NEVER = re.compile(r"(?!)")
 # What an asset's name, or an inline script, begins with or contains -> what a page that needs it contains.
 NEEDED_BY = {
@@ -23,6 +25,7 @@ NEEDED_BY = {
     "design-tabs": re.compile(r'class="[^"]*\bsd-tab'),
     "proof.css": re.compile(r'class="[^"]*\bproof\b'),
     "exercise.css": re.compile(r'class="[^"]*\b(?:exercise|solution)\b'),
+    "reference.css": re.compile(r'<dl class="py '),
     "mystnb": re.compile(r'class="[^"]*\bcell\b'),
 }
 SEARCH = re.compile(r'\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>')
@@ -73,11 +76,6 @@ def without_icons(styles: str) -> str:
     return ICON_RULE.sub("", ICON_FONT.sub("", styles))
 
 
-def pages(site: Path) -> list[Path]:
-    """Every page of a built site."""
-    return [path for path in sorted(site.rglob("*.html")) if "_static" not in path.relative_to(site).parts]
-
-
 def finish(app: Sphinx, error: Exception | None) -> None:
     """Lighten every page that was written, and delete the files that no page loads."""
     if error or app.builder.format != "html":
@@ -91,9 +89,6 @@ def finish(app: Sphinx, error: Exception | None) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
-def setup(app: Sphinx) -> dict[str, bool]:
+def register(app: Sphinx) -> None:
     app.add_css_file("icons.css", priority=600)
     app.add_js_file("page.js", loading_method="defer")
-    app.connect("html-page-context", drop_assets, priority=950)
-    app.connect("build-finished", finish, priority=900)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,5 @@
+"""MIME types of what a cell leaves for the book's build, beside what it shows. They need no other module."""
+
+CLAIM = "application/vnd.superpos.claim+json"  # a claim that was checked
+DATA = "application/vnd.superpos.data+json"  # the numbers of a figure
+FRAMES = "application/vnd.superpos.explore+json"  # all frames of a figure with sliders

@@ -1,0 +1,87 @@
+"""Curves and points: what a series is, the colours and marks of the book, and how one is drawn."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator, NullFormatter
+from torch import Tensor
+
+from superpos.show.data import note
+
+# Okabe & Ito's palette: distinct for every kind of colour vision. Marker and line style are the second cue.
+BLACK = "#333333"
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", BLACK, "#E69F00")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)), (0, (4, 1, 1, 1, 1, 1)))
+
+Values = Sequence[float] | Tensor | np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """One set of points or one curve of a figure; made by `points`, `line` and `both`.
+
+    Attributes:
+        kind: how it is drawn.
+        label: its name in the legend; empty for none.
+        x, y: its values.
+        error: half the length of the error bars (one standard error, unless the figure says otherwise).
+        group: series of one group share colour and marker: what is measured and what is predicted for it.
+    """
+
+    kind: Literal["points", "line", "both"]
+    label: str
+    x: Values
+    y: Values
+    error: Values | None = None
+    group: int | None = None
+
+
+points, line, both = (partial(Series, kind) for kind in ("points", "line", "both"))
+
+
+def draw(ax: Axes, series: Sequence[Series], log: str) -> None:
+    """Points and lines over one axis."""
+    lines, named = 0, {one.group: one.label for one in series if one.label and one.group is not None}
+    for i, one in enumerate(series):
+        group = i if one.group is None else one.group
+        x, y = np.asarray(one.x, dtype=float), np.asarray(one.y, dtype=float)
+        note(ax, one.kind, one.label or named.get(group, ""), x=x, y=y, error=one.error)
+        if one.kind != "points":
+            label = one.label if one.kind == "line" else None
+            ax.plot(x, y, color=COLOURS[group % 7], ls=DASHES[lines % 7], lw=1.6, label=label)
+            lines += 1
+        if one.kind != "line":
+            mark(ax, group, one.label, x, y, one.error)
+    ax.set(xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
+    at: list[float] = []
+    for value in sorted({float(value) for one in series for value in np.asarray(one.x, dtype=float)}):
+        if "x" not in log or not at or value > 1.1 * at[-1]:  # labels must not lie on each other
+            at.append(value)
+    if "x" in log and len(at) <= 10:  # the values themselves are the better ticks
+        ax.set_xticks(at, [f"{value:,.0f}" if value >= 1 else f"{value:.2g}" for value in at], rotation=0)
+        ax.set_xticks([], minor=True)
+    elif "x" in log:
+        ax.xaxis.set_minor_formatter(NullFormatter())
+    elif all(value == round(value) for value in at):
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def mark(ax: Axes, i: int, label: str, x: Values, y: Values, error: Values | None) -> None:
+    """Points in the i-th colour and shape, with error bars."""
+    yerr = None if error is None else np.asarray(error, dtype=float)
+    ax.errorbar(
+        np.asarray(x), np.asarray(y), yerr=yerr, color=COLOURS[i % 7], marker=MARKERS[i % 7], ms=5, ls="", lw=1.2,
+        capsize=2, label=label,
+    )  # fmt: skip
+
+
+def legend(ax: Axes) -> None:
+    """A legend, if anything has a name."""
+    handles, labels = ax.get_legend_handles_labels()
+    if labels:
+        ax.legend(handles, labels)

@@ -1,0 +1,82 @@
+"""How the code stands: nothing imports in a circle or on the way, and a file can be read in one sitting."""
+
+import ast
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+from superbook import STEPS
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDERS = {"superpos/show": ROOT, "book/_ext/superbook": ROOT / "book/_ext"}
+LONGEST = 300  # lines
+
+
+def modules(folder: str) -> dict[str, ast.Module]:
+    """The modules of a package by name, as they are written."""
+    found = {}
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        name = ".".join(path.relative_to(FOLDERS[folder]).with_suffix("").parts).removesuffix(".__init__")
+        found[name] = ast.parse(path.read_text())
+    return found
+
+
+def imports(name: str, tree: ast.Module, known: set[str]) -> Iterator[str]:
+    """The modules among `known` that this one names in its imports."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in known)
+        elif isinstance(node, ast.ImportFrom):
+            package = name if name in {other.rpartition(".")[0] for other in known} else name.rpartition(".")[0]
+            base = ".".join(filter(None, (package if node.level else "", node.module)))
+            inner = {f"{base}.{alias.name}" for alias in node.names} & known
+            yield from inner or {base} & known
+
+
+def circle(folder: str) -> list[str]:
+    """Modules that import each other, in turn; none is as it should be."""
+    trees = modules(folder)
+    graph = {name: set(imports(name, tree, set(trees))) for name, tree in trees.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_no_circle_of_imports(folder):
+    assert not circle(folder)
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_no_import_inside_a_function(folder):
+    inner = [
+        f"{name}: {ast.unparse(statement)}"
+        for name, tree in modules(folder).items()
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for statement in ast.walk(function)
+        if isinstance(statement, ast.Import | ast.ImportFrom)
+    ]
+    assert not inner
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_no_file_is_too_long(folder):
+    lengths = {path.name: len(path.read_text().splitlines()) for path in (ROOT / folder).glob("*.py")}
+    assert not {name: length for name, length in lengths.items() if length > LONGEST}
+
+
+def test_steps_stand_in_the_order_in_which_they_are_taken():
+    """Within an event by priority; the events as Sphinx has them; and nothing is connected anywhere else."""
+    events = list(dict.fromkeys(step.event for step in STEPS))
+    order = ["setup", "config-inited", "env-before-read-docs", "doctree-read", "doctree-resolved", "html-page-context"]
+    assert events == [*order, "build-finished"]
+    keys = [(events.index(step.event), step.priority) for step in STEPS]
+    assert keys == sorted(keys)
+    assert len({(step.event, step.do) for step in STEPS}) == len(STEPS)
+    assert all(step.why for step in STEPS)
+    connecting = [path.name for path in (ROOT / "book/_ext/superbook").glob("*.py") if ".connect(" in path.read_text()]
+    assert connecting == ["__init__.py"]
