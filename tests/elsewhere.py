@@ -73,7 +73,10 @@ class Elsewhere(Tensor):
 
 
 class _Draws(_DummyBackendModule):
-    """What `torch.random.fork_rng` asks every device for; nothing is drawn there."""
+    """What `torch.random.fork_rng` and `torch.autocast` ask every device for; nothing is drawn or cast there."""
+
+    def get_amp_supported_dtype(self) -> list[torch.dtype]:
+        return [torch.float16]
 
     def get_rng_state(self, device: object = None) -> Tensor:
         return torch.empty(0, dtype=torch.uint8)

@@ -95,7 +95,7 @@ def collisions(values: Float[Tensor, "n m"], z: int, probability: float) -> tupl
 
     One collision is Binomial(z, π)'s j = 1, in bins of equal weight; j ≥ 2 keeps mean and variance of the sum.
     """
-    bins = grouped(values)
+    bins = grouped(values).double()
     bins = (bins - bins.mean()) * (values.std(correction=0) / bins.std(correction=0).clamp_min(1e-30)) + bins.mean()
     weights, found = [bins.new_full((1,), (1 - probability) ** z)], [bins.new_zeros(1)]
     for j in range(1, z + 1):
