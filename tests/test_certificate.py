@@ -396,7 +396,7 @@ def test_modules_are_run_by_their_own_forward(method: str, monkeypatch: pytest.M
     found = network.certify(modules=modules)
     assert named(found, "unlike") == ["5"]
     assert not found.holds
-    modules[5] = nn.Sequential(modules[4], nn.Linear(8, 3))
+    modules[5] = nn.Sequential(modules[4], nn.ReLU(), nn.Linear(8, 3))
     assert named(network.certify(modules=modules), "unlike") == ["5"]
 
 

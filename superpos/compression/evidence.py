@@ -178,24 +178,16 @@ def _run(
         run = network.run(active, inputs)
     except ValueError:
         return layers, torch.zeros_like(live)
-    agrees = torch.ones_like(live) if run.live is None else run.live == live
-    return run.estimates[1:].double() * live[..., None], agrees
+    return run.estimates[1:].double() * live[..., None], run.live == live
 
 
 def _outputs(
     network: Large, modules: Any, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z width"]
 ) -> Float[Tensor, "B z out"]:
-    """What the modules put out, each run by its own forward on the samples in which it is active."""
-    each: list[nn.Module] = list(modules.values()) if isinstance(modules, Mapping) else list(modules)
-    flat, x = active.flatten(), inputs.flatten(0, 1)
-    out = x.new_zeros(len(x), network.width_out, dtype=torch.float64)
-    rows = flat.argsort().split(torch.bincount(flat, minlength=network.T).tolist())
-    with torch.no_grad():
-        for module, row, (inside, outside) in zip(each, rows, network.ends.tolist(), strict=True):
-            if len(row):
-                answer = module(x[row, :inside].to(next(module.parameters()))).to(out)
-                out[row, :outside] = answer if answer.shape == (len(row), outside) else torch.nan
-    return out.view(*active.shape, -1)
+    """What the modules put out, each run by its own forward on the samples in which it is active, as wide as here."""
+    first = next(iter(modules.values() if isinstance(modules, Mapping) else modules))
+    found = circuits.answers(modules, active, inputs.to(next(first.parameters())))
+    return nn.functional.pad(found.to(inputs.device).double(), (0, network.width_out - found.shape[-1]))
 
 
 def _altered(network: Large, small: MLPCircuits, made: Recipe | None) -> Bool[Tensor, " T"]:
