@@ -77,7 +77,7 @@ $(SITE)/.built: $(READY) $(BUILD)/sources
 $(BUILD)/superpos.pdf: $(SITE)/.built scripts/pdf.py
 	@$(BIN)/python scripts/pdf.py $(BUILD)
 
-$(BUILD)/sources: FORCE | $(READY)
-	@$(BIN)/python scripts/build.py --claim $(BUILD)
+$(BUILD)/sources: FORCE
+	@$(PYTHON) scripts/build.py --claim $(BUILD)
 	@$(STATE) > $@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi

@@ -47,7 +47,7 @@ def code(chapter: str) -> str:
 def chapters(root: Path) -> list[Path]:
     """The pages with code."""
     pages = [root / "index.md", *sorted((root / "book").glob("*.md"))]
-    return [page for page in pages if code(page.read_text()).strip()]
+    return [page for page in pages if code(page.read_text(encoding="utf8")).strip()]
 
 
 def spaced(paths: list[str]) -> list[str]:
@@ -58,14 +58,16 @@ def spaced(paths: list[str]) -> list[str]:
 def tracked() -> list[str]:
     """What git keeps of the project, and what it would."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf8", check=True)
     return done.stdout.split("\0")
 
 
 def said(command: list[str], folder: Path) -> int:
     """Run a tool of this environment; what it says of a chapter's code names the chapter."""
     command = [str(Path(sys.executable).with_name(command[0])), *command[1:]]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf8", check=False
+    )
     print(re.sub(rf"{re.escape(str(folder))}/(\S+?)\.py\b", r"\1.md", done.stdout), end="", flush=True)
     return done.returncode
 
@@ -77,8 +79,8 @@ def check_chapters(root: Path) -> int:
         for page in chapters(root):
             module = folder / page.relative_to(root).with_suffix(".py")
             module.parent.mkdir(exist_ok=True)
-            module.write_text(code(page.read_text()))
-        (folder / "pyright.json").write_text(json.dumps(TYPES))
+            module.write_text(code(page.read_text(encoding="utf8")), encoding="utf8")
+        (folder / "pyright.json").write_text(json.dumps(TYPES), encoding="utf8")
         ruff = said([*RUFF, "--extend-ignore", ",".join(ON_PURPOSE), str(folder)], folder)
         return ruff | said([*PYRIGHT, "--project", str(folder / "pyright.json")], folder)
 

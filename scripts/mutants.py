@@ -62,7 +62,7 @@ def pytest(folder: Path, tests: tuple[str, ...]) -> subprocess.CompletedProcess[
     own = {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
     return subprocess.run(
-        command, cwd=folder, env={**os.environ, **own}, capture_output=True, text=True, timeout=SECONDS
+        command, cwd=folder, env={**os.environ, **own}, capture_output=True, encoding="utf8", timeout=SECONDS
     )
 
 

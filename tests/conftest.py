@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import jaxtyping
 import pytest
+import torch
 from hypothesis import settings
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ HERE = Path(__file__).parent
 
 settings.register_profile("superpos", derandomize=True, deadline=None, max_examples=25, database=None)
 settings.load_profile("superpos")
+
+torch.manual_seed(0)  # layers of torch that a test makes while it is imported are alike in every process
 
 # Begun first, so that none of them is left over for one worker at the end; of the others the longest file comes first.
 LONG = ("test_pages", "test_devices", "test_explore_site", "test_exact", "test_compression", "test_capacity")

@@ -1,5 +1,6 @@
 """The notebooks that the pages offer run from top to bottom, wherever they are, with the package alone."""
 
+import asyncio
 import shutil
 
 import nbformat
@@ -37,7 +38,8 @@ def test_downloaded_notebook_runs(page, tmp_path, monkeypatch):
     notebook = nbformat.read(shutil.copy(SITE / f"_sources/{page}.ipynb", downloads), as_version=4)
     for cell in code(notebook):
         cell.outputs = []
-    aside(NotebookClient(notebook, timeout=100, resources={"metadata": {"path": str(downloads)}}).execute)
+    client = NotebookClient(notebook, timeout=100, resources={"metadata": {"path": str(downloads)}})
+    aside(lambda: asyncio.run(client.async_execute()))  # `execute` leaves its event loop open
     kinds = {kind for cell in code(notebook) for output in cell.outputs for kind in output.get("data", {})}
     assert kinds & {"image/svg+xml", "image/png"}
     assert "application/vnd.jupyter.widget-view+json" in kinds  # figures with sliders are live

@@ -194,7 +194,6 @@ MANY = stack(*NETS[:4])
         ({"0.read.weight": torch.ones(4, 3)}, "layer '0' has read.weight; it must have"),
         ({"0.read.weight": torch.ones(4, 3), "0.write.weight": torch.ones(4, 3)}, "layer '0' does not fit together"),
     ],
-    ids=str,
 )
 def test_what_is_not_told_is_refused(tmp_path: Path, what: nn.Module | dict[str, Tensor], words: str) -> None:
     path = saved(tmp_path, what)

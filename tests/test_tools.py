@@ -23,9 +23,16 @@ def sources(folder: Path, **addresses: str) -> str:
     return (folder / "_build/sources").read_text()
 
 
+def copy_tools(folder: Path) -> None:
+    """What `make` needs to list the sources in a folder."""
+    (folder / "scripts").mkdir()
+    for name in ("Makefile", "scripts/build.py"):
+        shutil.copy(ROOT / name, folder / name)
+
+
 def test_a_source_may_have_any_name(tmp_path: Path) -> None:
     """Added, changed, renamed or deleted, with a blank in its path or not: the list changes, and only then."""
-    shutil.copy(ROOT / "Makefile", tmp_path)
+    copy_tools(tmp_path)
     (tmp_path / "book/a folder").mkdir(parents=True)
     page = tmp_path / "book/a folder/its page.md"
     seen = [sources(tmp_path)]
@@ -48,7 +55,7 @@ def test_a_source_may_have_any_name(tmp_path: Path) -> None:
 
 
 def test_what_is_made_is_no_source(tmp_path: Path) -> None:
-    shutil.copy(ROOT / "Makefile", tmp_path)
+    copy_tools(tmp_path)
     (tmp_path / "superpos/__pycache__").mkdir(parents=True)
     before = sources(tmp_path)
     for name in ("superpos/__pycache__/a.pyc", "superpos/.hidden", "superpos/a.ipynb"):
