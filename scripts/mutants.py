@@ -459,7 +459,7 @@ MUTANTS = (
         "superpos/network.py",
         "shares = [run.estimates.shape[1] / len(active) for run in runs]",
         "shares = [1 / len(runs) for run in runs]",
-        ("tests/test_network.py::test_a_batch_larger_than_one_part",),
+        ("tests/test_network.py::test_parts_of_unequal_size_weigh_as_much_as_they_hold",),
     ),
     Mutant(
         "active circuits among the inactive",

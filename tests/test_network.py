@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+import superpos.network
 from superpos import balanced, circuits, dedicated, redundant, residual
 from superpos.circuits import MLPCircuits, ResidualCircuits
 from superpos.network import Network
@@ -107,6 +108,18 @@ def test_a_batch_larger_than_one_part(network: Network) -> None:
     for s in (0, 255, 256, 599):
         one = network.run(active[s : s + 1], x[s : s + 1]).estimates[:, 0]
         torch.testing.assert_close(whole[:, s], one, atol=1e-5, rtol=1e-4)
+
+
+@every
+def test_parts_of_unequal_size_weigh_as_much_as_they_hold(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    active, x = circuits.random_active(T, 7, z, seed=4), circuits.sphere(7, z, 3, seed=4)
+    x[-1] *= -10  # the last part, of one sample, has others on
+    whole = network.run_layers(active, x)
+    monkeypatch.setattr(superpos.network, "_NUMBERS", 3 * network.D)
+    parts = network.run_layers(active, x)
+    torch.testing.assert_close(whole.on, parts.on)
+    torch.testing.assert_close(whole.estimates, parts.estimates)
+    assert torch.equal(whole.live, parts.live)
 
 
 def test_gradients_reach_inputs_and_weights() -> None:

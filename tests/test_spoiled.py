@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -219,3 +220,30 @@ def test_the_claims_of_the_chapter_see_a_spoilt_layer(story: str) -> None:
     for l in range(count):
         for how in SPOIL:
             assert told(story, l, how) == [False] * len(names), (l, how)
+
+
+# --- A claim of chapter 11 ------------------------------------------------------------------------------------------
+
+ELEVEN = (Path(__file__).parent.parent / "book" / "11-exact-superposition.md").read_text(encoding="utf-8")
+
+
+def claimed(l: int | None, how: str) -> bool:
+    """Whether 300 MLPs with biases are computed, as the chapter claims it, by a network with one layer spoilt."""
+
+    def embed(*given: Any, **asked: Any) -> Any:
+        return linear_spoilt(exact.embed(*given, **asked), l, how)  # type: ignore[arg-type]
+
+    (cell,) = [cell.split("\n```")[0] for cell in ELEVEN.split("ipython3\n") if '"mlps-with-biases"' in cell]
+    known = {"torch": torch, "circuits": circuits, "claims": claims, "errors": errors}
+    try:
+        exec(cell.replace("3000", "300"), known | {"exact": SimpleNamespace(embed=embed)})
+    except claims.ClaimFailed:
+        return False
+    return True
+
+
+def test_a_claim_of_chapter_11_sees_a_spoilt_layer() -> None:
+    assert claimed(None, "")
+    layers = len(exact.embed(circuits.rotations(300, 5, seed=0), z=2).layers)
+    assert layers == 8  # three that sort, and five of the circuits
+    assert not [(l, how) for l in range(layers) for how in SPOIL if claimed(l, how)]
