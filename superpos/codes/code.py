@@ -1,4 +1,4 @@
-"""A code, and how its sets overlap."""
+"""A code, the slots that each circuit occupies, and how its sets overlap. Chapter 9."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -45,22 +45,22 @@ class Code:
 
     @property
     def T(self) -> int:
-        """Number of circuits."""
+        """The number of circuits."""
         return self.slots.shape[0]
 
     @property
     def S(self) -> int:
-        """Slots of one circuit."""
+        """The number of slots of one circuit."""
         return self.slots.shape[1]
 
     @cached_property
     def uses(self) -> Int64[Tensor, " n"]:
-        """c_i: number of circuits on slot i."""
+        """How many circuits sit on each slot: c_i for slot i."""
         return torch.bincount(self.slots.flatten(), minlength=self.n)
 
     @cached_property
     def overlaps(self) -> Int64[Tensor, " S1"]:
-        """Entry k: number of pairs of circuits that share exactly k slots, k = 0 … S."""
+        """How many pairs of circuits share exactly k slots, k = 0 … S, at entry k."""
         pairs = []
         order = self.slots.flatten().argsort(stable=True)
         for circuits in (order // self.S).split(self.uses.tolist()):
@@ -73,14 +73,17 @@ class Code:
 
     @property
     def rho(self) -> float:
-        """ρ ≈ 1/n − 1/(ST): mean squared overlap E_{t≠u}[(⟨e_t|e_u⟩/S)²] if every slot were used equally often."""
+        """The mean squared overlap E_{t≠u}[(⟨e_t|e_u⟩/S)²] if every slot were used equally often: ρ ≈ 1/n − 1/(ST).
+
+        Source: Linsefors & Bushnaq (June 2025).
+        """
         return 1 / self.n - 1 / (self.S * self.T)
 
     @cached_property
     def rho_star(self) -> float:
-        """ρ*, the same mean taken over all pairs of this code.
+        """The mean squared overlap ρ*, taken over all pairs of this code.
 
-        Where no two circuits share more than one slot, ρ* = Σ_i c_i(c_i − 1)/(T(T−1)S²).
+        Where no two circuits share more than one slot, ρ* = Σ_i c_i(c_i − 1)/(T(T−1)S²). Ours.
         """
         # Σ_{t,u}⟨e_t|e_u⟩² = ‖Σ_t |e_t⟩⟨e_t|‖²: how many circuits have both of two slots, squared and added up.
         both = (self.slots[:, :, None] * self.n + self.slots[:, None, :]).flatten()

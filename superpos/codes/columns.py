@@ -19,7 +19,7 @@ def columns(T: int, n: int, S: int) -> tuple[Int64[Tensor, "S T"], Int64[Tensor,
     - two circuits have the same i in at most one column: b + a c = b' + a'c and b + a e = b' + a'e give
       (a − a')(c − e) = 0, so a = a' and b = b'; and with the same a, the one at infinity, b = b' + (a' − a) c = b'.
 
-    The column at infinity is used last: it alone puts n circuits on a slot when T is less than n².
+    The column at infinity is used last: it alone puts n circuits on a slot when T is less than n². Chapter 11.
 
     Raises:
         ValueError: if n slots hold fewer than T pairs, or have fewer than S columns.
@@ -37,5 +37,5 @@ def columns(T: int, n: int, S: int) -> tuple[Int64[Tensor, "S T"], Int64[Tensor,
 
 
 def max_columns(n: int) -> int:
-    """How many columns n slots have: one more than the smallest of the prime powers whose product is n."""
+    """The number of columns that n slots have: one more than the smallest of the prime powers whose product is n."""
     return Ring(n).points + 1

@@ -1,4 +1,4 @@
-"""Families of codes. Only `random_subsets` lets two circuits share more than one slot."""
+"""Families of codes; in all but `random_subsets` two circuits share at most one slot. Chapter 9."""
 
 import math
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from superpos.sampling import distinct, generator
 
 
 def progression(T: int, n: int, S: int) -> Code:
-    """The posts' code: arithmetic progressions of S terms laid end to end, for one step after another.
+    """The code of the posts: arithmetic progressions of S terms laid end to end, for one step after another.
 
     For a step st and every shift below it: {i, i+st, …, i+(S−1)st}, then the S terms that follow. The steps are
     chosen so that of two of them one divides the other at least S times over, or their common multiple is at least S
@@ -37,7 +37,7 @@ def progression(T: int, n: int, S: int) -> Code:
 
 
 def line(T: int, n: int, S: int) -> Code:
-    """Lines over F_q: circuit (a, b) sits in column s at slot a·c_s + b, S columns of q slots each.
+    """The code of lines over F_q: circuit (a, b) sits in column s at slot a·c_s + b, S columns of q slots each.
 
     Two lines meet at most once, so two circuits share at most one slot. All b of one a are taken before the next a:
     they are parallel, and use each of the S·q slots once, so that uses differ by at most one. q is the largest prime
@@ -55,11 +55,11 @@ def line(T: int, n: int, S: int) -> Code:
 
 
 def random(T: int, n: int, S: int, *, seed: int) -> Code:
-    """Sets drawn at random, any two with at most one slot in common, and all slots used almost equally often.
+    """A code of sets drawn at random, any two with at most one slot in common, and all slots used almost equally often.
 
     Set after set takes its slots among those used least so far, at random, passing over slots that already share a
     circuit with one it has. Where that ends before T sets (near what can be held), the line code with its slots
-    and circuits shuffled. Chapter 9.
+    and circuits shuffled is taken. Chapter 9.
 
     Raises:
         ValueError: if the code holds fewer than T circuits; the message says how many, and how many slots would do.
@@ -75,7 +75,7 @@ def random(T: int, n: int, S: int, *, seed: int) -> Code:
 
 
 def random_subsets(T: int, n: int, S: int, *, seed: int) -> Code:
-    """Different sets of S slots, drawn independently and uniformly: any two may share several slots. Chapter 9.
+    """A code of different sets of S slots, drawn uniformly and independently: two may share several slots. Chapter 9.
 
     Raises:
         ValueError: if n slots have fewer than T different sets of S.
@@ -92,7 +92,7 @@ def random_subsets(T: int, n: int, S: int, *, seed: int) -> Code:
 def max_circuits(name: str, n: int, S: int) -> int:
     """The largest T that a code of that name holds on n slots, S for each circuit; 0 where n < S.
 
-    A single slot (S = 1) says nothing of how circuits share: then every code holds n.
+    A single slot (S = 1) says nothing of how circuits share: then every code holds n. Chapter 9.
 
     Raises:
         ValueError: for an unknown name, or a count below 1.
@@ -111,7 +111,7 @@ def max_circuits(name: str, n: int, S: int) -> int:
 
 
 def smallest(name: str, T: int, S: int) -> int:
-    """The smallest number n of slots on which a code of that name holds T circuits."""
+    """The smallest number n of slots on which a code of that name holds T circuits, S slots each. Chapter 9."""
     check_count("T", T)
     check_count("S", S)
     high = S

@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def prime_power(q: int) -> tuple[int, int] | None:
-    """(p, k) with q = p^k and p prime, or None."""
+    """The pair (p, k) with q = p^k and p prime, or None where q is no prime power."""
     if q < 2:
         return None
     p = next((p for p in range(2, int(q**0.5) + 1) if q % p == 0), q)
@@ -39,7 +39,7 @@ def factors(n: int) -> list[int]:
 
 
 class Field:
-    """F_q with the elements 0 … q−1: the base-p digits of an element are a polynomial's coefficients.
+    """The finite field F_q on the elements 0 … q−1: the base-p digits of an element are a polynomial's coefficients.
 
     Sums are taken digit by digit, products through logarithms to a primitive element.
     """
@@ -51,7 +51,7 @@ class Field:
         self.q, (self.p, self.k) = q, found
 
     def add(self, x: Int64[Tensor, "*#s"], y: Int64[Tensor, "*#s"]) -> Int64[Tensor, "*#s"]:
-        """x + y."""
+        """The sum x + y, entry by entry."""
         if self.k == 1:
             return (x + y) % self.p
         total, place = torch.zeros_like(x + y), 1
@@ -61,7 +61,7 @@ class Field:
         return total
 
     def multiply(self, x: Int64[Tensor, "*#s"], y: Int64[Tensor, "*#s"]) -> Int64[Tensor, "*#s"]:
-        """x · y."""
+        """The product x · y, entry by entry."""
         if self.k == 1:
             return x * y % self.p
         powers, logarithm = self._tables
@@ -89,22 +89,22 @@ class Ring:
 
     @property
     def points(self) -> int:
-        """How many elements there are of which any two differ by an element that has an inverse."""
+        """How many elements any two of which differ by one with an inverse: the smallest field's size."""
         return min((field.q for field in self.fields), default=1)
 
     def point(self, c: int) -> int:
-        """The element with every component c, c < `points`: the difference of any two has no component 0."""
+        """The element whose components are all c, for c < `points`: the difference of any two has no component 0."""
         value, place = 0, 1
         for field in self.fields:
             value, place = value + c * place, place * field.q
         return value
 
     def add(self, x: Int64[Tensor, "*#s"], y: Int64[Tensor, "*#s"]) -> Int64[Tensor, "*#s"]:
-        """x + y."""
+        """The sum x + y, entry by entry."""
         return self._each(Field.add, x, y)
 
     def multiply(self, x: Int64[Tensor, "*#s"], y: Int64[Tensor, "*#s"]) -> Int64[Tensor, "*#s"]:
-        """x · y."""
+        """The product x · y, entry by entry."""
         return self._each(Field.multiply, x, y)
 
     def _each(self, operation: Callable[[Field, Tensor, Tensor], Tensor], x: Tensor, y: Tensor) -> Tensor:

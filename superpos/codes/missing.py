@@ -17,7 +17,7 @@ def missing(T: int, n: int, S: int, z: int) -> float:
     m_s(t) the number of other circuits on t's slot in column s. Exact for the code `superpos.codes.columns`, over all
     sets of z circuits: two circuits share a slot in at most one column, so that the others of t's slots are S disjoint
     sets, and the sum counts the choices that meet all of them. For S ≥ z it is 0: z − 1 others spoil at most z − 1
-    columns. Chapter 11.
+    columns. Chapter 11. Ours.
     """
     check_count("z", z, at_most=T, why=f"there are T = {T} circuits")
     if z <= S:
@@ -32,11 +32,11 @@ def missing(T: int, n: int, S: int, z: int) -> float:
 
 
 def missing_estimate(n: int, S: int, z: int, active: int | None = None) -> float:
-    """The same from the sizes alone, also for c > z active circuits, with slots drawn at random: (1 − p)^S.
+    """An estimate of that fraction from the sizes alone, with slots drawn at random, also for c > z active: (1 − p)^S.
 
     p is the chance that a circuit is alone on its slot in a column, (1 − 1/n)^{c−1}, and is taken into a lane: of the
     occupied slots a column made for z takes the first and the last ⌊z/2⌋, and one more if z is odd and only one is
-    left. Every circuit is taken if c ≤ z. Chapter 11.
+    left. Every circuit is taken if c ≤ z. Chapter 11. Ours.
 
     Args:
         n, S, z: slots of a lane, columns, lanes of a column.

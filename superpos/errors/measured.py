@@ -16,7 +16,7 @@ Observable = Callable[[Float[Tensor, "*batch d"]], Float[Tensor, "*batch k"]]
 
 @dataclass(frozen=True, eq=False)
 class Summary:
-    """Squared errors |δ|² of many samples in three numbers, each a tensor with one entry a layer (or a scalar).
+    """The squared errors |δ|² of many samples in three numbers, each a tensor with one entry a layer (or a scalar).
 
     Attributes:
         mean: mean of |δ|², over samples and circuits.
@@ -32,7 +32,7 @@ class Summary:
 
 @dataclass(frozen=True, eq=False)
 class Errors:
-    """Errors after each circuit layer: entry l − 1 belongs to layer l.
+    """The errors after each circuit layer: entry l − 1 belongs to layer l.
 
     Attributes:
         active: |x̂_t − x_t|² of active circuits.
@@ -48,13 +48,13 @@ class Errors:
 
     @property
     def relative(self) -> Float[Tensor, " L"]:
-        """Mean squared error of active circuits over their mean squared signal."""
+        """The mean squared error of active circuits over their mean squared signal, one for each layer."""
         return self.active.mean / self.signal
 
 
 @dataclass(frozen=True, eq=False)
 class RotationErrors:
-    """Errors of conditional rotations, by what their state means.
+    """The errors of conditional rotations, by what their state means. Chapter 10.
 
     Attributes:
         indicator: of the on-indicator α.
@@ -71,9 +71,13 @@ def measure(
     active: Int64[Tensor, "B z"],
     inputs: Float[Tensor, "B z d"],
 ) -> Errors:
-    """Run a batch through the large network and through the small ones alone, and compare after every layer.
+    """The errors of a large network on a batch, against the small circuits run alone, after every circuit layer.
+
+    The batch goes through the layers of the network, all of them, gates and sorting included; a shortcut such as
+    `superpos.exact.ExactNetwork.run` is not taken. Chapter 7.
 
     Raises:
+        TypeError: if `network` or `circuits` is something else, or the batch has a wrong dtype.
         ValueError: if the network does not carry these circuits, or the batch does not fit them.
     """
     return _measure(network, circuits, active, inputs, [lambda state: state])[0]
@@ -82,9 +86,12 @@ def measure(
 def rotations(
     network: Network, circuits: MLPCircuits, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z 4"]
 ) -> RotationErrors:
-    """Measure conditional rotations: the errors of their on-indicator α and of their vector x. Chapter 10.
+    """The errors of conditional rotations: of their on-indicator α and of their vector x, as `measure` finds them.
+
+    Chapter 10.
 
     Raises:
+        TypeError: as `measure`.
         ValueError: if the circuits are not 4 wide, the network does not carry them, or the batch does not fit them.
     """
     check_pair(network, circuits)
@@ -95,7 +102,12 @@ def rotations(
 
 
 def check_pair(network: Network, circuits: Circuits) -> None:
-    """Refuse a network that does not carry these circuits, as far as their sizes tell."""
+    """Refuse a network that does not carry these circuits, as far as their sizes tell.
+
+    Raises:
+        TypeError: if one is no `Network`, or the other no circuits.
+        ValueError: if T, d, L, or the m of residual circuits differ.
+    """
     if not isinstance(network, Network):
         raise TypeError(f"network is {type(network).__name__}; it must be a superpos.network.Network")
     if not isinstance(circuits, MLPCircuits | ResidualCircuits):
@@ -110,7 +122,10 @@ def check_pair(network: Network, circuits: Circuits) -> None:
 
 
 def summary(squares: Iterable[Float[Tensor, "B r"]]) -> Summary:
-    """Mean, its standard error over samples, and worst, of |δ|² given for each layer as (B, r)."""
+    """The mean of |δ|², its standard error over samples, and the worst |δ|, of squares given for each layer as (B, r).
+
+    With r = 0 they are NaN; so is the standard error of a single sample. Chapter 7.
+    """
     rows = []
     for square in squares:
         by_sample = square.mean(dim=1)  # of an empty row: NaN, as documented

@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class Relative(NamedTuple):
-    """A relative squared error and what chance adds to it.
+    """The relative squared error of a batch, and its standard error. Chapter 7.
 
     Attributes:
         error: Σ|x̂ − x|² / Σ|x|².
@@ -42,5 +42,5 @@ def relative(estimate: Float[Tensor, "*layer B z d"], truth: Float[Tensor, "*lay
 
 
 def share(off: Float[Tensor, "*#some"], size: Float[Tensor, "*#some"]) -> Float[Tensor, "*some"]:
-    """off / size: what was said wrong as a part of what was to be said; 0 where both are 0."""
+    """The ratio off / size of two sums of squares, what was wrong over what should be there; 0 where both are 0."""
     return torch.where((size == 0) & (off == 0), 0.0, off / size)

@@ -18,7 +18,8 @@ class Terms:
     """The error of one layer of the residual construction, taken apart into its terms. Chapter 7.
 
     All are mean squares with their standard errors, for the circuits of one kind, active or inactive; p is what a small
-    neuron's pre-activation should be (−θ for an inactive one), h = ReLU(p), n runs over its S large neurons.
+    neuron's pre-activation should be (−θ for an inactive one), h = ReLU(p), n runs over its S large neurons. That there
+    are these terms is the analysis of Bushnaq & Mendel (2024); to measure each by itself is ours.
 
     Attributes:
         read_off: |E_tᵀX − x_t|², what the stream reads wrongly before the layer.
@@ -47,7 +48,7 @@ def terms(
     *,
     others: Int64[Tensor, "B r"] | None = None,
 ) -> Terms:
-    """Every term of the first layer's error, measured on the active circuits or, if given, on inactive ones. Chapter 7.
+    """The terms of the first layer's error, measured on the active circuits or, if given, on inactive ones. Chapter 7.
 
     Args:
         network: the embedded circuits.

@@ -14,9 +14,11 @@ _COUNTS = 32  # into which numbers of sharers are grouped: finer, since a thresh
 
 
 def rectified(mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
-    """E ReLU(x) and E ReLU(x)² of x ~ N(mean, variance):  s φ(a) + m Φ(a),  (m² + s²) Φ(a) + m s φ(a),  a = m/s.
+    """The mean and the mean square of a rectified Gaussian: E ReLU(x) and E ReLU(x)² for x ~ N(mean, variance).
 
-    At mean 0 that is √(v/2π) and v/2; far below 0, the Gaussian tail that a threshold leaves. Chapter 5.
+        E ReLU(x) = s φ(a) + m Φ(a),   E ReLU(x)² = (m² + s²) Φ(a) + m s φ(a),   s² = variance, a = m/s.
+
+    At mean 0 these are √(v/2π) and v/2; far below 0 they are the Gaussian tail that a threshold leaves. Chapter 5.
     """
     s = variance.sqrt()
     a = (mean / s.clamp_min(1e-30)).clamp(-1e9, 1e9)
@@ -52,9 +54,10 @@ def answers(
     sharers: tuple[Float[Tensor, " K"], Float[Tensor, " K"]],
     collisions: tuple[Float[Tensor, " C"], Float[Tensor, " C"]],
 ) -> tuple[Float[Tensor, "*n"], Float[Tensor, "*n"]]:
-    """E ReLU(centre + ε) and E ReLU(centre + ε)², ε the noise of sharers and collisions on one large neuron.
+    """The mean and the mean square of one large neuron, E ReLU(centre + ε) and E ReLU(centre + ε)².
 
-    Both are functions of one number: they are tabulated, on the CPU, and looked up for every centre.
+    ε is the noise of sharers and collisions, as `copies` takes them. Both moments are functions of the one number
+    `centre`: they are tabulated, on the CPU, and looked up for every centre. Chapter 5. Ours.
     """
     device, centre = centre.device, centre.cpu()
     w, v, u, values = (x.cpu() for x in (*sharers, *collisions))
@@ -73,10 +76,12 @@ def answers(
 
 
 def sharers(n: int, probability: float, c: float, kurtosis: float) -> tuple[Tensor, Tensor]:
-    """Weights and variances of the noise on one large neuron, by how many of n circuits have a neuron there.
+    """The noise on one large neuron as a mixture: the weights and variances of Gaussians, by how many neurons share it.
 
-    Binomial(n, π/κ) sharers of variance κc each: mean nπc and variance n c²(πκ − π²), as n neurons of unequal
-    |w_in,j|² with kurtosis κ make them. Counts are grouped into at most 32 bins. Chapter 5.
+    Of n circuits, each with a neuron there with probability π, Binomial(n, π/κ) are taken to share it, with variance
+    κc each. Together they bring a variance of mean nπc and spread n c²(πκ − π²), as n neurons of unequal |w_in,j|²
+    with kurtosis κ do.
+    Counts are grouped into at most 32 bins. Chapter 5. Ours.
     """
     rate = probability / max(kurtosis, 1.0)
     spread = math.sqrt(n * rate)
@@ -91,9 +96,10 @@ def sharers(n: int, probability: float, c: float, kurtosis: float) -> tuple[Tens
 
 
 def collisions(values: Float[Tensor, "n m"], z: int, probability: float) -> tuple[Tensor, Tensor]:
-    """Weights and values of what z active circuits add to one large neuron: nothing, or a value drawn like `values`.
+    """What z active circuits add to one large neuron, as weights and values: nothing, or a value drawn like `values`.
 
-    One collision is Binomial(z, π)'s j = 1, in bins of equal weight; j ≥ 2 keeps mean and variance of the sum.
+    Each of the z circuits has a neuron there with probability π. One collision (j = 1 of Binomial(z, π)) is described
+    by bins of equal weight; for j ≥ 2 of them the mean and the variance of the sum are kept. Chapter 5. Ours.
     """
     bins = grouped(values).double()
     bins = (bins - bins.mean()) * (values.std(correction=0) / bins.std(correction=0).clamp_min(1e-30)) + bins.mean()
@@ -113,16 +119,17 @@ def alike(
     sharers: tuple[Float[Tensor, " K"], Float[Tensor, " K"]],
     values: Float[Tensor, " bins"],
 ) -> Float[Tensor, "*n"]:
-    """Variance of E ReLU(p + value + ε) over the value met: two copies that meet the same active neuron agree on it.
+    """The variance that two copies share if they meet the same active neuron.
 
-    They do with probability π (S−1)/(M−1) for each active circuit; so often this variance is common to them.
+    It is the variance of E ReLU(p + value + ε) over the values met. Two copies meet the same one with
+    probability π (S−1)/(M−1) for each active circuit. Chapter 6. Ours.
     """
     w, v = sharers
     return (rectified((p[..., None] + values)[..., None], v)[0] @ w).var(dim=-1, correction=0)
 
 
 def grouped(values: Float[Tensor, "*n"]) -> Float[Tensor, " bins"]:
-    """Means of 64 equally large parts of the values in order: a small sample that stands for a large one."""
+    """A sample of 64 values that stands for a larger one: means of 64 equal parts of the values in order."""
     ordered = values.flatten().sort().values
     at = torch.linspace(0, len(ordered) - 1, 16 * _BINS, dtype=torch.float64).round().long()
     return ordered[at].view(_BINS, -1).mean(dim=1)

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Linear:
-    """Predicted mean squared errors after one layer.
+    """The predicted mean squared errors after one layer, to first order in the overlap ρ. Chapters 9 and 10.
 
     Attributes:
-        active: of active circuits.
-        inactive: of inactive ones.
+        active: |x̂_t − x_t|² of active circuits.
+        inactive: |x̂_u|² of inactive ones.
     """
 
     active: float
@@ -24,7 +24,7 @@ class Linear:
 
 
 def mlps(l: int, T: int, z: int, rho: float, *, state: float = 1.0, pre: float = 1.0) -> Linear:
-    """Redundant construction, circuits without bias, after layer l = 1, 2, …:
+    """The predicted errors of the redundant construction, for circuits without bias, after layer l = 1, 2, …:
 
         inactive: z ρ E|a|²        active: l ρ (z−1) E|w a|² + (l−1) T ρ² z E|w a|².
 
@@ -35,26 +35,35 @@ def mlps(l: int, T: int, z: int, rho: float, *, state: float = 1.0, pre: float =
 
     Args:
         l: layer.
-        T, z: circuits, active ones.
+        T, z: circuits, and how many of them are active.
         rho: ρ or ρ*.
         state: E|a|².
         pre: E|w a|².
+
+    Source: Linsefors & Bushnaq (June 2025).
     """
     return Linear(active=rho * pre * (l * (z - 1) + (l - 1) * T * rho * z), inactive=z * rho * state)
 
 
 def indicator(z: int, rho: float) -> Linear:
-    """On-indicator of conditional rotations: the step erases it in active circuits; inactive E δα² = zρ. Chapter 10."""
+    """The predicted errors of the on-indicator α of conditional rotations: 0 while active, E δα² = zρ while inactive.
+
+    The step in α erases it in active circuits. Chapter 10.
+
+    Source: Linsefors & Bushnaq (December 2025).
+    """
     return Linear(active=0.0, inactive=z * rho)
 
 
 def point(l: int, T: int, z: int, rho: float) -> Linear:
-    """Rotating vector of conditional rotations, |x| = 1, after layer l:
+    """The predicted errors of the rotating vector of conditional rotations, |x| = 1, after layer l:
 
         inactive: z ρ        active: (l−1) T ρ² (z + 8(z−1)) + 9 l ρ (z−1).
 
     8(z−1): an error ε on α is erased from α, but moves both components of x by 2ε. At z = 1 the inactive error of
     layer 1 is ρ* exactly, over all circuits and inputs of both signs. Chapter 10.
+
+    Source: Linsefors & Bushnaq (December 2025), with the errata of chapter 10 mended.
     """
     propagated = (l - 1) * T * rho**2 * (z + 8 * (z - 1))
     return Linear(active=propagated + 9 * l * rho * (z - 1), inactive=z * rho)

@@ -19,7 +19,7 @@ _DRAWS = 16  # of the noise that a silent circuit reads
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
-    """What the theory needs to know of one layer of the small circuits, run alone on a batch.
+    """The few numbers of one layer of the small circuits, run alone on a batch, from which the theory predicts.
 
     Attributes:
         d: width of a circuit, without its on-indicator.
@@ -51,7 +51,7 @@ class Statistics:
 
     @property
     def kurtosis(self) -> float:
-        """⟨|w|⁴⟩/⟨|w|²⟩² of the rows of w_in with their on-indicator: how unequal the neurons are."""
+        """The kurtosis ⟨|w|⁴⟩/⟨|w|²⟩² of the rows of w_in with their on-indicator: how unequal the neurons are."""
         w = self.w_in + self.w_indicator
         return (w.square().mean() / w.mean().square().clamp_min(1e-300)).item()
 
@@ -63,7 +63,7 @@ def statistics(
     *,
     threshold: float | None = None,
 ) -> list[Statistics]:
-    """Run the circuits alone on a batch and collect, for each layer, what the predictions need, on the CPU."""
+    """The statistics of each layer of circuits that run alone on a batch, in order and on the CPU. Chapters 7 and 8."""
     states = circuits.detach().run(active, inputs).double().cpu()
     circuits, active = circuits.detach().to("cpu"), active.cpu()
     w_in, _, theta = carry_bias(circuits, threshold)
@@ -100,7 +100,7 @@ def statistics(
 
 @dataclass(frozen=True)
 class Terms:
-    """Predicted mean squares of one layer, the terms of `superpos.errors.Terms` for circuits of one kind."""
+    """The predicted terms of one layer's error for one kind of circuits, mean squares as in `superpos.errors.Terms`."""
 
     read_off: float
     read_in: float
@@ -113,7 +113,7 @@ class Terms:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Predicted terms after one layer, for active and inactive circuits, and the signal |x|² they stand against."""
+    """The predicted terms after one layer, for active and inactive circuits, and the signal |x|² they stand against."""
 
     active: Terms
     inactive: Terms
@@ -121,14 +121,14 @@ class Prediction:
 
     @property
     def relative(self) -> float:
-        """Mean squared error of active circuits over their mean squared signal."""
+        """The mean squared error of active circuits over their mean squared signal."""
         return self.active.total / self.signal
 
 
 def layer(
     s: Statistics, T: int, D: int, M: int, S: int, z: int, *, e: float = 0.0, q: float = 0.0
 ) -> tuple[Prediction, float, float]:
-    """All terms of one layer, given what earlier layers left in the stream, and what this one leaves.
+    """The predicted terms of one layer, given what earlier layers left in the stream, and what this one leaves.
 
     e is the mean square error on an active circuit's own coordinates, q the mean square of what stands on an inactive
     circuit's; both are 0 before the first layer. With others' noise r on one coordinate,
@@ -140,7 +140,7 @@ def layer(
 
     The neurons of a silent circuit read one and the same noise, so that E|w_out ĥ|² is taken over draws of it; for
     independent weights it is m d ⟨w_out²⟩ (μ² + ν). One correction: what a silent circuit u hears of an active t, and
-    what t hears back of u, go through the same overlap E_uᵀE_t. Chapters 7 and 8.
+    what t hears back of u, go through the same overlap E_uᵀE_t. Chapters 7 and 8. Ours.
 
     Returns:
         The prediction, and the new e and q.
@@ -248,7 +248,7 @@ def layers(
     *,
     threshold: float | None = None,
 ) -> list[Prediction]:
-    """Predict every term after every layer: `layer`, carried through the stack. Chapters 7 and 8.
+    """The predicted terms after every layer: `layer`, carried through the stack. Chapters 7 and 8.
 
     Args:
         circuits: the small circuits; only they, run alone, are looked at.

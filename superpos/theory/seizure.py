@@ -10,17 +10,17 @@ from superpos.theory.slots import Field, Rotations
 
 
 def leak(T: int, n: int, S: int, z: int) -> float:
-    """√(z(e^x − 1)/S) with x = TS²/n²: standard deviation of the on-indicator that an idle slot hears in layer 2.
+    """The standard deviation of the on-indicator that an idle slot hears in layer 2: √(z(e^x − 1)/S) with x = TS²/n².
 
     A slot r is linked to each of the zS slots that are on with probability p = 1 − e^{−x}, and then hears
     1/S + χ = 1/(S(1−p)), so that y = (K − zSp)/(S(1−p)) with K of them linked: the variance is zp/(S(1−p)). For small x
-    it is √(zTS)/n. What is above ¼ switches neurons on. Chapter 10.
+    the result is √(zTS)/n. What is above ¼ switches neurons on. Chapter 10.
     """
     return math.sqrt(z * math.expm1(T * S**2 / n**2) / S)
 
 
 def rotations(code: Code, z: int, L: int, *, seed: int = 0) -> list[Rotations]:
-    """Predict L layers of the balanced construction of conditional rotations, idle slots included.
+    """The predicted errors of L layers of the balanced construction of conditional rotations, idle slots included.
 
     In layer 2 and later, a slot with a circuits on it hears
 
@@ -38,6 +38,9 @@ def rotations(code: Code, z: int, L: int, *, seed: int = 0) -> list[Rotations]:
         z: active circuits.
         L: layers.
         seed: of the sample that the means are taken over.
+
+    Returns:
+        One prediction a layer.
     """
     check_count("z", z, at_most=code.T)
     check_count("L", L)
@@ -46,8 +49,9 @@ def rotations(code: Code, z: int, L: int, *, seed: int = 0) -> list[Rotations]:
 
 
 def onset(code: Code, z: int, L: int, *, factor: float = 2.0, seed: int = 0) -> int | None:
-    """The first layer ≤ L in which the error of active circuits is `factor` times the linear law `point`, or None.
+    """The first layer in which the predicted error of active circuits is `factor` times the linear law `point`.
 
+    None if there is no such layer among the first L.
     At z = 1 the first layer has no error by either, and does not count. Chapter 10.
     """
     predicted = [layer.point.active for layer in rotations(code, z, L, seed=seed)]
@@ -55,7 +59,10 @@ def onset(code: Code, z: int, L: int, *, factor: float = 2.0, seed: int = 0) -> 
 
 
 def first_excess(errors: list[float], T: int, z: int, rho: float, *, factor: float = 2.0) -> int | None:
-    """The first layer in which errors, measured or predicted, are `factor` times the linear law, or None."""
+    """The first layer in which errors, measured or predicted, are `factor` times the linear law `point`, or None.
+
+    `errors` are those of active circuits, layer by layer from the first. Chapter 10.
+    """
     for l, error in enumerate(errors, start=1):
         law = point(l, T, z, rho).active
         if law > 0 and error >= factor * law:

@@ -41,9 +41,10 @@ class Rotations:
 
 
 class Field:
-    """What `rotations` follows from layer to layer, in G samples of C inactive and P active circuits each.
+    """The distribution of activations over slots, which `rotations` follows from layer to layer in G random samples.
 
-    The P active circuits of a sample hear what z active circuits would; they are more for a better mean.
+    Each sample has C inactive and P active circuits. Its P active circuits hear what z active circuits would; they are
+    more for a better mean.
 
     Attributes:
         uses, count: how many circuits sit on a slot, its distinct values a, and how many slots have each.
@@ -75,7 +76,7 @@ class Field:
         self.truth = self._direction(self.G, self.P)
 
     def step(self, l: int) -> Rotations:
-        """Go through layer l."""
+        """The prediction for layer l, after which the field holds what that layer leaves."""
         self.truth = _rotated(self.truth, self.turn)
         a, meets = self._places(self.P, self.z - 1)
         b, met = self._places(self.C, self.z)
