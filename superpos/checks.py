@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def check_count(name: str, value: object, *, at_most: int | None = None, why: str = "") -> None:
-    """Refuse anything but an integer in 1 … at_most."""
+    """Refuse anything but an integer in 1 … at_most: TypeError for another type, ValueError for another value."""
     _check_int(name, value)
     assert isinstance(value, int)
     if value < 1:

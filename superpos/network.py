@@ -19,7 +19,7 @@ __all__ = ["Layer", "Network", "ResidualLayer", "Run"]
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A pass of the large network: what it says about the circuits that were active. Chapter 3.
+    """The result of a run of the large network: what it says about the circuits that were active. Chapter 3.
 
     Attributes:
         estimates: entry 0 is the inputs, entry l what is read of each active circuit after circuit layer l.
@@ -44,11 +44,11 @@ class Layer(nn.Module, ABC):
     @property
     @abstractmethod
     def width(self) -> int:
-        """Width of the activations it leaves."""
+        """The width of the activations that it leaves."""
 
     @property
     def fan_in(self) -> int:
-        """Width of the activations it reads."""
+        """The width of the activations that it reads."""
         return self.width
 
     @abstractmethod
@@ -94,14 +94,14 @@ class ResidualLayer(Layer):
 
 
 def parts(numbers: int, *tensors: Tensor) -> Iterable[tuple[Tensor, ...]]:
-    """The batch in parts for which `numbers` a sample stay below the largest intermediate allowed."""
+    """The batch in parts, small enough that `numbers` a sample stay below the largest intermediate allowed."""
     size = max(1, _NUMBERS // numbers)
     return zip(*(tensor.split(size) for tensor in tensors), strict=True)
 
 
 @dataclass(frozen=True)
 class Promise:
-    """What is proved of a network, for a number of active circuits.
+    """The proved properties of a network, for a number of active circuits. Chapters 11 and 13.
 
     Attributes:
         words: in words; empty if nothing is proved.
@@ -131,25 +131,25 @@ class Network(nn.Module, ABC):
 
     @property
     def D(self) -> int:
-        """Width of the widest layer, everything counted."""
+        """The width of the widest layer, everything counted."""
         return max(layer.width for layer in self._layers())
 
     @property
     def L(self) -> int:
-        """Number of circuit layers."""
+        """The number of circuit layers."""
         return sum(layer.computes for layer in self._layers())
 
     @abstractmethod
     def encode(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]) -> Float[Tensor, "B D"]:
-        """The large network's input: linear in the inputs and the on-indicators of the active circuits."""
+        """The input of the large network: linear in the inputs and the on-indicators of the active circuits."""
 
     @abstractmethod
     def read(self, A: Float[Tensor, "B D"], active: Int64[Tensor, "B z"], layer: int) -> Float[Tensor, "B z d"]:
-        """Estimates of the active circuits' states after circuit layer `layer` (0: of their inputs)."""
+        """The estimates of the active circuits' states after circuit layer `layer` (0: of their inputs)."""
 
     @abstractmethod
     def read_all(self, A: Float[Tensor, "B D"], layer: int) -> Float[Tensor, "B T d"]:
-        """Estimates of all T circuits' states, by one matrix product."""
+        """The estimates of all T circuits' states after circuit layer `layer`, by one matrix product."""
 
     def forward(self, A: Float[Tensor, "B D"]) -> Float[Tensor, "B D1"]:
         for _, after in self.trace(A):
@@ -173,7 +173,9 @@ class Network(nn.Module, ABC):
         return [layer.dense() for layer in self._layers()]
 
     def run(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]) -> Run:
-        """A run of the active circuits. A construction that knows a shortcut past its layers takes it, and says so.
+        """The estimates of the active circuits, by the layers, or by a shortcut past them where a construction has one.
+
+        `ExactNetwork.run` is the one shortcut, and says so; `run_layers` takes none.
 
         Raises:
             TypeError, ValueError: for a wrong shape, dtype, device, index, or a value that is not finite.
@@ -181,7 +183,7 @@ class Network(nn.Module, ABC):
         return self.run_layers(active, inputs)
 
     def run_layers(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]) -> Run:
-        """Run the active circuits through the layers, all of them, a part of the batch at a time.
+        """The estimates of the active circuits by the layers, all of them, a part of the batch at a time.
 
         Raises:
             TypeError, ValueError: as `run`.
@@ -198,7 +200,10 @@ class Network(nn.Module, ABC):
     def states(
         self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]
     ) -> Iterator[tuple[Float[Tensor, "B M"], Float[Tensor, "B D"]]]:
-        """The neurons of each circuit layer, and the activations it leaves: what the layers do, all of them."""
+        """The neurons of each circuit layer and the activations that it leaves.
+
+        All layers are run, gates and sorting included: these are the states that `superpos.errors` measures.
+        """
         return self.trace(self.encode(active, inputs))
 
     def blocks(self, neurons: Float[Tensor, "B M"]) -> Float[Tensor, "B blocks size"]:
@@ -210,7 +215,7 @@ class Network(nn.Module, ABC):
         return torch.ones_like(active, dtype=torch.bool)
 
     def promise(self, active: int) -> Promise:
-        """What is proved of sets of so many active circuits."""
+        """What is proved of sets of that many active circuits: nothing, unless the construction has a proof."""
         return Promise()
 
     def owner(
@@ -228,13 +233,13 @@ class Network(nn.Module, ABC):
         raise NotImplementedError(f"{type(self).__name__} does not say whose its weights are")
 
     def sharers(self, l: int, i: int, j: int, own: Bool[Tensor, "L1 T d"]) -> tuple[int, ...]:
-        """All circuits to which that entry belongs."""
+        """The circuits to which that entry belongs, all of them."""
         at = torch.tensor([i, j], device=own.device)
         t = int(self.owner(l, at[0], at[1], own))
         return () if t == NOBODY else (t,)
 
     def holders(self, l: int) -> tuple[int, Int64[Tensor, "T d k"]]:
-        """After how many circuit layers the state stands there, and the neurons that may hold each coordinate of it.
+        """The number of circuit layers behind a state, and the neurons that may hold each coordinate of it.
 
         Args:
             l: after so many layers of `dense()`; 0 for the encoded input.
@@ -250,19 +255,23 @@ class Network(nn.Module, ABC):
         raise NotImplementedError(f"the circuits of {type(self).__name__} cannot be read out of its weights")
 
     def copies(self) -> Iterator[tuple[int, Float[Tensor, "T d d"], Float[Tensor, "T d"]]]:
-        """Layer l (from 0), weights and biases of all circuits, as they stand in the network: once for every copy."""
+        """The layer l (from 0), weights and biases of all circuits, as they stand in the network: once a copy."""
         small = self.small(torch.arange(self.T, device=next(self.parameters()).device))
         yield from zip(range(small.L), small.weights, small.biases, strict=True)
 
     def rounding(self, state: Float[Tensor, "B z d"], layer: int) -> Float[Tensor, "B z d"]:
-        """How far what is read of a state may lie from it, in units of rounding (half an eps), beside its own layer.
+        """The most by which rounding may move what is read of a state, beside its own layer, in halves of an eps.
 
         Layer 0 is an input: how far what the first layer is given may lie from it.
         """
         return torch.zeros_like(state)
 
     def check(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]) -> None:
-        """Refuse a batch that this network cannot run."""
+        """Refuse a batch that this network cannot run.
+
+        Raises:
+            TypeError, ValueError: as `run`.
+        """
         check_batch(active, inputs, self.T, self.d, like=next(self.parameters()))
 
     def _run_part(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]) -> Run:

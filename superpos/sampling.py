@@ -11,7 +11,7 @@ from superpos.checks import check_count, check_seed
 
 
 def generator(seed: int, purpose: str = "") -> Generator:
-    """A CPU generator seeded with `seed`; every draw of the package comes from one of these.
+    """The CPU generator seeded with `seed`; every draw of the package comes from one of these.
 
     What is often drawn with one and the same seed, such as circuits and their inputs, names its purpose, and so has
     a stream of its own.
@@ -21,7 +21,7 @@ def generator(seed: int, purpose: str = "") -> Generator:
 
 
 def distinct(rows: int, k: int, n: int, *, generator: Generator) -> Int64[Tensor, "rows k"]:
-    """Draw, for each row, k distinct integers below n: every ordered k-tuple is equally likely.
+    """Rows of k distinct integers below n, drawn so that every ordered k-tuple is equally likely.
 
     Floyd's algorithm over all rows at once: k steps, memory rows·k (never rows·n).
 
@@ -44,7 +44,7 @@ def distinct(rows: int, k: int, n: int, *, generator: Generator) -> Int64[Tensor
 
 
 def turns(T: int, rows: int, k: int, *, generator: Generator) -> Int64[Tensor, "rows k"]:
-    """Draw rows of k distinct integers below T in which all take turns: each stands in one of the first ⌈T/k⌉ rows.
+    """Rows of k distinct integers below T in which all take turns: each stands in one of the first ⌈T/k⌉ rows.
 
     A row is T cut into pieces of k in a random order; what is left in the end is filled up from the beginning. Then
     comes another order. Every row by itself is any ordered k-tuple with the same chance, as of `distinct`.

@@ -8,7 +8,7 @@ _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def number(value: float, digits: int = 3) -> str:
-    """A figure for reading: 0.0318, 1,024, 2.1·10⁻⁵."""
+    """The text of a figure for reading, to so many digits: 0.0318, 1,024, 2.1·10⁻⁵."""
     if not math.isfinite(value):
         return str(value)
     if value == round(value) and abs(value) < 1e6:
@@ -32,11 +32,11 @@ def plain(value: object) -> object:
 
 
 class Rows(ABC):
-    """Something with `rows`."""
+    """A thing that shows itself as rows of name and text: as text when printed, as a table in a notebook."""
 
     @abstractmethod
     def rows(self) -> list[tuple[str, str]]:
-        """Name and text of each row."""
+        """The name and the text of each row, in order."""
 
     def __str__(self) -> str:
         width = max(len(name) for name, _ in self.rows())

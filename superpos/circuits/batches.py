@@ -1,4 +1,4 @@
-"""Which circuits are active, and on what: batches to run."""
+"""Batches to run: which circuits are active, and on what. Chapters 2 and 10."""
 
 import math
 

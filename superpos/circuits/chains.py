@@ -14,7 +14,7 @@ from superpos.checks import check_count
 
 
 class ResidualBlock(nn.Module):
-    """One residual layer, x + W·ReLU(V x + b), as an ordinary module.
+    """A residual layer, x + W·ReLU(V x + b), as an ordinary module. Chapters 2 and 13.
 
     Args:
         d: width of x.
@@ -34,7 +34,7 @@ class ResidualBlock(nn.Module):
 
 @dataclass(frozen=True)
 class Link:
-    """One layer of a chain.
+    """A layer of a chain.
 
     Attributes:
         kind: nn.Linear, nn.ReLU or ResidualBlock.
@@ -50,7 +50,7 @@ class Link:
 
 
 class Weights(NamedTuple):
-    """Weights and biases of one Linear, and how large the numbers were that added up to each bias."""
+    """The weights and biases of one Linear, and how large the numbers were that added up to each bias (`size`)."""
 
     weight: Float[Tensor, "out in"]
     bias: Float[Tensor, " out"]
@@ -75,7 +75,7 @@ _CURES = {  # by the file of torch in which a kind of layer stands
 
 
 def links(place: str, module: object) -> tuple[Link, ...]:
-    """The layers of one module in the order in which they run, those that change nothing left out.
+    """The layers of one module in the order in which they run; those that change nothing are left out.
 
     Raises:
         TypeError: for a layer that is not understood, with its place and what would be.
@@ -103,7 +103,7 @@ def links(place: str, module: object) -> tuple[Link, ...]:
 
 
 def check_alike(place: str, module: nn.Module, like: Tensor) -> None:
-    """Refuse numbers of another dtype, on another device or on none, and those that are yet to be made."""
+    """Refuse numbers of another dtype than those of the first module, on another device or none, or yet to be made."""
     for p in tensors(module):
         if is_lazy(p):
             raise ValueError(f"{place} has no weights yet, its shapes are not known; run it once, then give it")
@@ -120,7 +120,7 @@ def check_alike(place: str, module: nn.Module, like: Tensor) -> None:
 
 
 def parts(module: nn.Module) -> Iterator[nn.Module]:
-    """A module and all in it, as often as they stand there."""
+    """The module and all modules in it, as often as they stand there."""
     yield module
     for layer in module._modules.values():
         if layer is not None:
@@ -128,19 +128,19 @@ def parts(module: nn.Module) -> Iterator[nn.Module]:
 
 
 def tensors(module: nn.Module) -> Iterator[Tensor]:
-    """Parameters and buffers of a module."""
+    """The parameters and buffers of a module."""
     for layer in parts(module):
         yield from (p for p in chain(layer._parameters.values(), layer._buffers.values()) if p is not None)
 
 
 def width(found: tuple[Link, ...]) -> int:
-    """How many numbers a chain takes."""
+    """The number of inputs that a chain takes."""
     first = found[0].layer.read if isinstance(found[0].layer, ResidualBlock) else found[0].layer
     return _weight(found[0].where, first).shape[1]
 
 
 def numbers(found: tuple[Link, ...]) -> tuple[Weights, ...]:
-    """Weights and biases of a chain: of each Linear one pair, of each ResidualBlock what it reads and what it writes.
+    """The weights and biases of a chain: one pair for a Linear; for a ResidualBlock what it reads, then what it writes.
 
     Raises:
         ValueError: for layers that do not fit together.
@@ -160,7 +160,7 @@ def numbers(found: tuple[Link, ...]) -> tuple[Weights, ...]:
 
 
 def check_finite(chains: Iterable[tuple[Link, ...]], read: Sequence[tuple[Weights, ...]]) -> None:
-    """Refuse numbers that are not finite, with their place."""
+    """Refuse numbers that are not finite; the message says where they are."""
     values = [value.flatten() for own in read for pair in own for value in (pair.weight, pair.bias)]
     if torch.cat(values).isfinite().all():
         return
@@ -173,12 +173,12 @@ def check_finite(chains: Iterable[tuple[Link, ...]], read: Sequence[tuple[Weight
 
 
 def spelled(found: tuple[Link, ...]) -> str:
-    """What is understood, in words."""
+    """The layers that are understood, in words."""
     return " → ".join(link.kind.__name__ for link in found)
 
 
 def is_a(layer: object, kind: type[nn.Module]) -> bool:
-    """Whether a layer is of that kind and runs as it does: a forward of its own is another kind."""
+    """Whether a layer is of that kind and runs as it does: a subclass with a forward of its own is another kind."""
     return isinstance(layer, kind) and type(layer).forward is kind.forward
 
 

@@ -1,4 +1,4 @@
-"""MLP circuits that carry an on-indicator, so that they are silent while nobody calls them. Chapter 13."""
+"""MLP circuits with an on-indicator, by which they stay silent while they are not called. Chapter 13."""
 
 import torch
 from jaxtyping import Float

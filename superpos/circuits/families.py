@@ -1,4 +1,4 @@
-"""Families of small circuits with known mathematics: random ones and rotations."""
+"""Families of small circuits with known mathematics: random ones and rotations. Chapters 2, 9 and 10."""
 
 import math
 
@@ -85,10 +85,13 @@ def conditional_rotations(T: int, L: int, *, seed: int) -> MLPCircuits:
 
 
 def kaleidoscopes(T: int, L: int, *, seed: int) -> MLPCircuits:
-    """Circuits without bias, d = 4: a point x of the plane in the neurons ReLU(x), ReLU(−x).
+    """T circuits without bias, d = 4: a point x of the plane in the neurons ReLU(x), ReLU(−x).
 
     A layer folds the plane along random axes, x_j ← |x_j|, and turns it: |a| stays what it is, and no weight has a mean
-    in common. Chapter 9.
+    in common. Chapter 9. Ours.
+
+    Raises:
+        TypeError, ValueError: for a size below 1, or a seed that is none.
     """
     _check_sizes(T=T, L=L)
     g = generator(seed)

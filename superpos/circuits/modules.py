@@ -16,7 +16,7 @@ Modules = Sequence[nn.Module] | Mapping[str, nn.Module] | nn.ModuleList | nn.Mod
 
 
 def from_modules(modules: Modules) -> MLPCircuits | ResidualCircuits:
-    """Stack small torch networks into circuits; the modules are not changed.
+    """The circuits that small torch networks are, stacked; the modules are not changed.
 
     Two kinds are taken, all modules of one list being of the same kind and depth: `nn.Sequential` of `nn.Linear`
     with an `nn.ReLU` between each two and, for all of them or for none, one at the end → `MLPCircuits`; and
@@ -26,7 +26,7 @@ def from_modules(modules: Modules) -> MLPCircuits | ResidualCircuits:
     zeros to the widest, its own coordinates first; the padding stays zero in every layer.
 
     Each module is then run on a few inputs of each sign and size, in its own dtype and on its own device, and what it
-    answers must be what was read, up to rounding: hooks may look, but not change what passes.
+    answers must be what was read, up to rounding: hooks may look, but not change what passes. Chapters 2 and 13.
 
     Args:
         modules: a list or `nn.ModuleList`, or a mapping or `nn.ModuleDict` from names to modules.
@@ -41,7 +41,7 @@ def from_modules(modules: Modules) -> MLPCircuits | ResidualCircuits:
 
 
 def stacked(modules: Modules) -> tuple[MLPCircuits | ResidualCircuits, Int64[Tensor, "T L1"]]:
-    """The circuits, as `from_modules`, and how wide each module was before it was padded.
+    """The circuits, as `from_modules` makes them, and how wide each module was before it was padded. Chapter 13.
 
     Returns:
         The circuits; and of each MLP the width of its input and of its layers, of residual blocks d, and the neurons m
@@ -69,7 +69,9 @@ def stacked(modules: Modules) -> tuple[MLPCircuits | ResidualCircuits, Int64[Ten
 def answers(
     modules: Modules, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]
 ) -> Float[Tensor, "B z outside"]:
-    """What the modules themselves answer, y_t = module_t(x_t): each is run once, on all samples in which it is active.
+    """The answers of the modules themselves, y_t = module_t(x_t): each runs once, on all samples in which it is active.
+
+    Chapter 13.
 
     Args:
         modules: as for `from_modules`.
@@ -100,7 +102,7 @@ def answers(
 
 
 def to_module(circuits: MLPCircuits | ResidualCircuits, t: int, widths: Sequence[int]) -> nn.Sequential:
-    """Circuit t as a module of its own widths, as `stacked` gives them: what `from_modules` was given."""
+    """The module that circuit t was, of its own widths, as `stacked` gives them. Chapter 13."""
     own = circuits[t].detach()
     layers: list[nn.Module] = []
     with torch.no_grad():

@@ -17,7 +17,10 @@ _AT_ONCE = 2**22  # numbers of a stack that are held in float64
 
 
 def probes(d: int, like: Tensor) -> Float[Tensor, "B d"]:
-    """Some inputs of each sign and size: zeros, and at four sizes all +, all −, signs in turn, four random ones."""
+    """The inputs on which modules are tried, of each sign and size: zeros, and seven directions at four sizes each.
+
+    The directions are all +, all −, signs in turn, and four random ones, always the same. Chapter 13.
+    """
     one = torch.ones(1, d, dtype=torch.float64, device="cpu")
     turned = 1.0 - 1.5 * (torch.arange(d, device="cpu") % 2)[None].double()  # uneven: equal weights do not cancel it
     drawn = torch.randn(4, d, dtype=torch.float64, device="cpu", generator=generator(0, "probes"))
@@ -27,7 +30,7 @@ def probes(d: int, like: Tensor) -> Float[Tensor, "B d"]:
 
 
 class Ran(NamedTuple):
-    """A module that has been run: on what, what it answered, and its numbers."""
+    """A module that has been run: its inputs x, what it answered (y), and its numbers."""
 
     x: Float[Tensor, "B inside"]
     y: Float[Tensor, "B outside"]
@@ -37,9 +40,10 @@ class Ran(NamedTuple):
 def ran(
     place: str, module: nn.Module, chain: tuple[Link, ...], inputs: Callable[[int], Float[Tensor, "B inside"]]
 ) -> Ran:
-    """Run a module on the inputs of its width; it is left as it was found.
+    """The answers of a module on the inputs of its width, and its numbers; the module is left as it was found.
 
     Weights that are made anew whenever a module runs, such as those of weight_norm, are read as the run left them.
+    Chapter 13.
 
     Raises:
         ValueError: if the module raises, puts out no tensor (B, outside), or, in training mode, changes its numbers.
@@ -71,7 +75,7 @@ def ran(
 
 @contextmanager
 def aside(like: Tensor) -> Iterator[None]:
-    """No gradients, no autocast, and torch's own random state is put back afterwards."""
+    """A context without gradients or autocast, after which torch's own random state is as it was before."""
     kind, index = like.device.type, like.device.index
     devices = [] if kind == "cpu" else [index or 0]
     device_type = "cuda" if kind == "cpu" else kind

@@ -1,4 +1,4 @@
-"""The two kinds of small circuit, T of one shape at a time."""
+"""The two kinds of small circuit, T of one shape at a time. Chapter 2."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -27,22 +27,22 @@ class Circuits(ABC):
 
     @property
     def L(self) -> int:
-        """Number of layers."""
+        """The number of layers."""
         return self.stack.shape[0]
 
     @property
     def T(self) -> int:
-        """Number of circuits."""
+        """The number of circuits."""
         return self.stack.shape[1]
 
     @property
     def d(self) -> int:
-        """Width of a circuit's state."""
+        """The width of a circuit's state."""
         return self.stack.shape[3]
 
     @abstractmethod
     def layer(self, l: int, active: Int64[Tensor, "B z"], x: Float[Tensor, "B z d"]) -> Float[Tensor, "B z d"]:
-        """Layer l (from 0) of the circuits in `active` on their states x."""
+        """The states after layer l (from 0) of the circuits in `active`, from their states x before it."""
 
     def run(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]) -> Float[Tensor, "L1 B z d"]:
         """The states of the circuits in `active`, each run alone: what a large network has to reproduce.
@@ -190,13 +190,13 @@ class ResidualCircuits(Circuits):
 
     @property
     def m(self) -> int:
-        """Neurons per layer of one circuit."""
+        """The number of neurons in a layer of one circuit."""
         return self.w_in.shape[2]
 
     def pre_activations(
         self, l: int, active: Int64[Tensor, "B z"], x: Float[Tensor, "B z d"]
     ) -> Float[Tensor, "B z m"]:
-        """w_in,t x_t + b_t of layer l (from 0), before the ReLU."""
+        """The pre-activations w_in,t x_t + b_t of layer l (from 0)."""
         return (self.w_in[l, active] @ x[..., None])[..., 0] + self.bias[l, active]
 
     def layer(self, l: int, active: Int64[Tensor, "B z"], x: Float[Tensor, "B z d"]) -> Float[Tensor, "B z d"]:
@@ -227,7 +227,7 @@ class ResidualCircuits(Circuits):
 
     @staticmethod
     def from_mlp(mlp: MLPCircuits, d: int) -> "ResidualCircuits":
-        """The circuits of which `as_mlp` made these, with states of width d."""
+        """The residual circuits of which `as_mlp` made these MLPs, with states of width d. Chapter 13."""
         hidden = mlp.weights.shape[2] - 2 * d
         w_in = mlp.weights[:-1, :, -hidden:, :d]
         w_out = mlp.weights[1:, :, :d, -hidden:]

@@ -1,4 +1,4 @@
-"""Residual circuits whose biases are silent while a circuit is inactive: a threshold for all, the rest carried."""
+"""Residual circuits whose biases are silent while inactive: one threshold, the rest carried. Chapter 5."""
 
 import torch
 from jaxtyping import Float
@@ -11,7 +11,7 @@ from superpos.circuits.stacks import ResidualCircuits
 def carry_bias(
     circuits: ResidualCircuits, threshold: float | None = None
 ) -> tuple[Float[Tensor, "L T m k"], Float[Tensor, "L T k m"], list[float]]:
-    """Rewrite circuits without biases but a threshold −θ^l: weights with the on-indicator's column, and the θ^l.
+    """The weights of circuits without biases but a threshold −θ^l, with the on-indicator's column, and the θ^l.
 
     The indicator's column of w_in is b + θ, its row of w_out is 0, so that it stays 1 in an active circuit and 0 in an
     inactive one. Without any b + θ ≠ 0 there is no such coordinate (k = d). Chapter 5.

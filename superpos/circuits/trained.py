@@ -53,16 +53,16 @@ class Tasks:
 
     @property
     def T(self) -> int:
-        """Number of tasks."""
+        """The number of tasks."""
         return self.classes.shape[0]
 
     def to(self, device: str | torch.device) -> "Tasks":
-        """The same tasks on another device."""
+        """The same tasks with their tensors on another device."""
         held = {f.name: getattr(self, f.name) for f in fields(self)}
         return replace(self, **{name: x.to(device) for name, x in held.items() if isinstance(x, Tensor)})
 
     def name(self, t: int) -> str:
-        """Task t in words: 'digit 3 against digit 8 by pixel (2, 4), pixel (3, 5), …'."""
+        """The name of task t in words: 'digit 3 against digit 8 by pixel (2, 4), pixel (3, 5), …'."""
         classes = " against ".join(self.class_names[c] for c in self.classes[t] if c >= 0)
         return f"{classes} by {', '.join(self.column_names[f] for f in self.features[t])}"
 
@@ -72,14 +72,14 @@ class Tasks:
         return table[t, : count[t]]
 
     def samples(self, t: int) -> tuple[Float[Tensor, "samples d"], Int64[Tensor, " samples"]]:
-        """Every sample of task t in the pool: inputs and labels."""
+        """The inputs and labels of every sample of task t in the pool."""
         rows = self.rows(t)
         return self._look_up(rows, torch.full_like(rows, t))
 
     def draw(
         self, active: Int64[Tensor, "batch z"], *, seed: int
     ) -> tuple[Float[Tensor, "batch z d"], Int64[Tensor, "batch z"]]:
-        """Draw for every circuit in `active` a sample of its own task: inputs and labels.
+        """The inputs and labels of one sample for every circuit in `active`, drawn from its own task.
 
         Raises:
             TypeError, ValueError: for indices that `circuits.run` would refuse.

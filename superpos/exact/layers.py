@@ -15,7 +15,7 @@ from superpos.network import Layer
 
 
 class LaneLayer(Layer):
-    """A ← ReLU(linear(A) + b): what all layers here have in common.
+    """A layer A ← ReLU(linear(A) + b) on lanes: what all layers here have in common.
 
     Args:
         shape: columns, lanes after the layer, slots, d + 2.
@@ -40,7 +40,7 @@ class LaneLayer(Layer):
 
     @abstractmethod
     def linear(self, A: Float[Tensor, "B S lanes n c"]) -> Float[Tensor, "B S R n c"]:
-        """W A."""
+        """The linear part W A, without forming W."""
 
     def neurons(self, A: Float[Tensor, "B D"]) -> Float[Tensor, "B M"]:
         S, _, n, c = self.shape
@@ -51,18 +51,20 @@ class LaneLayer(Layer):
         return neurons
 
     def dense(self) -> tuple[Tensor, Tensor]:
-        """W, b: the columns of W are what the layer makes of each input neuron."""
+        """The matrix and bias W, b: the columns of W are what the layer makes of each input neuron."""
         S, _, n, c = self.shape
         unit = torch.eye(self.fan_in, dtype=self.b.dtype, device=self.b.device)
         return self.linear(unit.view(-1, S, self.lanes, n, c)).flatten(1).mT.contiguous(), self.b.flatten()
 
 
 class Split(LaneLayer):
-    """The last lane E holds several circuits: put the first of its slots into one lane, the last into another.
+    """The layer that takes two slots out of the last lane E, which may hold several circuits.
+
+    The first occupied slot of E goes into one lane, the last into another:
 
         first_i = ReLU(E_i − C Σ_{k<i} count_k),   last_i = ReLU(E_i − C Σ_{k>i} count_k)
 
-    C exceeds every entry of E. `keep` keeps E beside them, for `Rest`.
+    C exceeds every entry of E. `keep` keeps E beside them, for `Rest`. Chapter 11. Ours.
     """
 
     def __init__(self, shape: tuple[int, int, int, int], lanes: int, C: float, *, keep: bool) -> None:
@@ -79,7 +81,10 @@ class Split(LaneLayer):
 
 
 class Rest(LaneLayer):
-    """E ← ReLU(E − first − last): what the two lanes before it have taken is gone, to the last bit."""
+    """The layer E ← ReLU(E − first − last): what the two lanes before it have taken is gone, to the last bit.
+
+    Chapter 11. Ours.
+    """
 
     def __init__(self, shape: tuple[int, int, int, int]) -> None:
         super().__init__(shape, shape[1])
@@ -89,11 +94,12 @@ class Rest(LaneLayer):
 
 
 class Staircase(LaneLayer):
-    """Count up to the slot j to which a lane's circuit goes: with V = Σ_i (n + j) over its slots,
+    """The layer that counts up to the slot j to which a lane's circuit goes: with V = Σ_i (n + j) over its slots,
 
         u_k = ReLU(V − n − k + 1),   k = 1 … n.
 
     One circuit has V = n + j, so u_k = ReLU(j − k + 1), and u_n = 0. Several have V ≥ 2n, and u_n ≥ 1.
+    Chapter 11. Ours.
     """
 
     def __init__(self, shape: tuple[int, int, int, int]) -> None:
@@ -107,11 +113,11 @@ class Staircase(LaneLayer):
 
 
 class OneHot(LaneLayer):
-    """The gate of slot j, g_k = [j = k], from the staircase; a lane with several circuits is silenced for good.
+    """The layer that makes the gate of slot j, g_k = [j = k], of the staircase, and silences lanes of several circuits:
 
         g_0 = ReLU(count − u_1 + u_2 − C u_n),   g_k = ReLU(u_k − 2u_{k+1} + u_{k+2} − C u_n),
 
-    and every other neuron loses C u_n as well. C exceeds every entry; in a lane with one circuit u_n is 0.
+    and every other neuron loses C u_n as well. C exceeds every entry; in a lane with one circuit u_n is 0. Chapter 11.
     """
 
     def __init__(self, shape: tuple[int, int, int, int], C: float) -> None:
@@ -128,14 +134,14 @@ class OneHot(LaneLayer):
 
 
 class Cell(LaneLayer):
-    """One layer of the circuits in every lane: from slot i of an active circuit to its slot j, or back.
+    """The layer of the circuits themselves in every lane: from slot i of an active circuit to its slot j, or back.
 
         A_j ← ReLU(Σ_i W_ji A_i + Σ_i W_b,ji g_i − C Σ_{k≠j} g_k)
 
     The block W_ji is the weights of the circuit with the pair (i, j), and of no other; g_i are the gates of the slots
     where circuits are, g_k those of the slots where they go. The two kinds of gate change places from layer to layer.
     C exceeds what a slot without a circuit can hear, so that it stays silent; to the slot that has one, exact zeros
-    are added. The last layer has no C and no ReLU where the circuits have none: silent slots are not read.
+    are added. The last layer has no C and no ReLU where the circuits have none: silent slots are not read. Chapter 11.
 
     Args:
         cells, biases: w_t^l and b_t^l of the circuit with the pair (i, j), at [column, i, j].

@@ -16,7 +16,9 @@ SLACK = 1.01  # the gates hold for activations up to the bound and a little more
 
 
 class ExactNetwork(Network):
-    """T MLP circuits in S columns of z lanes of n slots; slot s, r, i, c of A is neuron ((s z + r) n + i)(d+2) + c.
+    """The exact network of T MLP circuits: S columns of z lanes of n slots, a slot being d + 2 neurons. Chapter 11.
+
+    Number c of slot i in lane r of column s is neuron ((s z + r) n + i)(d+2) + c.
 
     Attributes:
         plan: the sizes.
@@ -52,7 +54,7 @@ class ExactNetwork(Network):
         return [layer for layer in self.layers if isinstance(layer, Cell)]
 
     def encode(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]) -> Float[Tensor, "B D"]:
-        """Every circuit puts its state on its slot i of each column, in one lane: Σ_t (a_t + β, 1, n + j_t).
+        """The encoded input Σ_t (a_t + β, 1, n + j_t), each circuit on its slot i of every column, in one lane.
 
         β, the reach, makes a negative input positive. For z = 1 there is nothing to sort: the state as it is, a gate
         of 1 on slot i and one on slot j.
@@ -107,7 +109,10 @@ class ExactNetwork(Network):
         return self.plan.promise(active)
 
     def owner(self, l: int, i: Tensor, j: Tensor, own: Bool[Tensor, "L1 T d"]) -> Tensor:
-        """Neuron ((s z + r) n + k)(d+2) + c is number c on slot k of lane r in column s."""
+        """The circuit to which entry (i, j) of the weights of layer l belongs.
+
+        Neuron ((s z + r) n + k)(d+2) + c is number c on slot k of lane r in column s.
+        """
         cell = self.layers[l]
         if not isinstance(cell, Cell):  # sorting
             return torch.full_like(i + j, NOBODY)
@@ -132,7 +137,7 @@ class ExactNetwork(Network):
         return step, (place + number).permute(3, 0, 1, 2).flatten(2)
 
     def small(self, t: Int64[Tensor, " chosen"]) -> MLPCircuits:
-        """As they are in the first column; `copies` has all of them."""
+        """The chosen circuits, as they stand in the first column; `copies` has all of them."""
         i, j = self.here[0, t], self.there[0, t]
         w, b = (torch.stack([getattr(cell, name)[0, i, j] for cell in self.cells]) for name in ("cells", "biases"))
         return MLPCircuits(w.detach(), b.detach(), last_relu=self.cells[-1].relu)
@@ -143,13 +148,16 @@ class ExactNetwork(Network):
                 yield l, w[i, j], b[i, j]
 
     def rounding(self, state: Float[Tensor, "B z d"], layer: int) -> Float[Tensor, "B z d"]:
-        """An input is raised and lowered again where it is sorted; a read-out adds up to S z copies and divides."""
+        """As of any network: a sorted input is raised and lowered again, a read-out averages up to S z copies."""
         if layer == 0:
             return 3 * (state.abs() + self._shift()) if self.plan.z > 1 else torch.zeros_like(state)
         return (self.plan.S * self.plan.z + 1) * state.abs()
 
     def read_all(self, A: Float[Tensor, "B D"], layer: int) -> Float[Tensor, "B T d"]:
-        """The same for all T circuits: a lane that holds one circuit names it by its two gates; all others read 0."""
+        """The mean of the live copies of every circuit; 0 where it has none.
+
+        A lane that holds one circuit names it by its two gates.
+        """
         S, n, c = self.plan.S, self.plan.n_g, self.d + 2
         if layer == 0 and self.plan.z > 1:
             return self.read(A, torch.arange(self.T, device=A.device).expand(len(A), -1), 0)
@@ -167,7 +175,7 @@ class ExactNetwork(Network):
         return (out / times.clamp_min_(1)[:, None]).view(len(A), self.T, self.d)
 
     def forward(self, A: Float[Tensor, "B D"]) -> Float[Tensor, "B D1"]:
-        """All layers on an encoded input.
+        """The activations that all layers, sorting and gates included, leave of an encoded input.
 
         Raises:
             ValueError: if no bound is known, or an activation of a lane with one circuit is beyond it.
@@ -190,7 +198,7 @@ class ExactNetwork(Network):
         return super().dense()
 
     def run(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]) -> Run:
-        """A shortcut: the states of the active circuits, from their own weights alone, in a lane where they are live.
+        """The states of the active circuits by a shortcut: from their own weights alone, in a lane where they are live.
 
         The estimates are those of `encode`, the layers and `read`, at the cost of the circuits alone: gates and sorting
         are taken to do what the theorem says of them, and are not run. So nothing is measured by it; `states` runs the

@@ -31,23 +31,26 @@ class Plan:
 
     @property
     def q(self) -> int:
-        """Lanes of a column: one for each active circuit."""
+        """The number of lanes of a column: one for each active circuit."""
         return self.z
 
     @property
     def k(self) -> int:
-        """Coefficients of the line that gives a circuit its slots: two circuits share one in at most k − 1 columns."""
+        """The coefficients, in number, of the line that gives a circuit its slots.
+
+        Two circuits share a slot in at most k − 1 columns.
+        """
         return 2
 
     @property
     def D(self) -> int:
-        """Width of the widest layer, all gates counted: S q n_g (d + 2)."""
+        """The width of the widest layer, all gates counted: S q n_g (d + 2)."""
         return self.S * self.q * self.n_g * (self.d + 2)
 
     def promise(self, active: int) -> Promise:
-        """What is proved of sets of so many active circuits, and the fraction of these without a live copy.
+        """What is proved of sets of that many active circuits, and the fraction of these without a live copy.
 
-        With more of them than z that fraction is an estimate, which takes slots to be drawn at random.
+        For more of them than z the fraction is an estimate, which takes slots to be drawn at random. Chapter 11.
         """
         few = f"every set of at most {self.S} is computed exactly"
         more = "" if self.z == self.S and active <= self.z else ", of larger ones every answer that is not flagged"
