@@ -20,7 +20,7 @@ HOLDS, FAILS, ITSELF = "holds", "does NOT hold", "consistent with itself: no pro
 
 @dataclass(frozen=True)
 class LayerErrors:
-    """Errors of active circuits after one layer, those without a live copy left out.
+    """The errors of active circuits after one layer, those without a live copy left out.
 
     Attributes:
         relative: Σ|x̂ − x|² / Σ|x|².
@@ -35,7 +35,7 @@ class LayerErrors:
 
 @dataclass(frozen=True)
 class ModuleErrors:
-    """What was found of one module.
+    """The errors and faults of one module.
 
     Attributes:
         name: of the module.
@@ -63,7 +63,9 @@ class ModuleErrors:
 
 @dataclass(frozen=True)
 class Certificate(Rows):
-    """What a network of `superpos.compress` is worth.
+    """The certificate of a network of `superpos.compress`: what is proved, expected and measured, and whether it holds.
+
+    Chapter 13.
 
     Attributes:
         method, T, D, z, tolerance, dtype: the network, and what it was made for.
@@ -113,12 +115,12 @@ class Certificate(Rows):
 
     @property
     def wrong(self) -> int:
-        """Live answers that are off by more than rounding, of a network that is proved to be exact."""
+        """The number of live answers that are off by more than rounding, of a network that is proved to be exact."""
         return sum(m.wrong for m in self.modules)
 
     @property
     def faults(self) -> tuple[str, ...]:
-        """Why it does not hold, in words; empty where nothing was found.
+        """The reasons why it does not hold, in words; empty where nothing was found.
 
         With more circuits active than z nothing is promised of how many have a live copy, only of the answers of those.
         """
@@ -162,7 +164,7 @@ class Certificate(Rows):
 
     @property
     def verdict(self) -> str:
-        """`holds` in words; of a network held against itself, without a fault, that it is consistent with itself."""
+        """The verdict in words: `holds`, or of a network held against itself, that it is consistent with itself."""
         if self.faults:
             return f"{FAILS}: {'; '.join(self.faults)}"
         return ITSELF if self.itself else HOLDS
@@ -213,7 +215,7 @@ class Certificate(Rows):
         return rows
 
     def to_json(self) -> str:
-        """Everything, what was found of every module too; the same numbers are the same text.
+        """The JSON of everything, what was found of every module too; the same numbers are the same text.
 
         What is no finite number stands as a string, "nan" or "inf": JSON has no such numbers.
         """
@@ -221,6 +223,10 @@ class Certificate(Rows):
         return json.dumps(plain({**asdict(self), **verdict}), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
     def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
-        """Write `to_json()`, whole or not at all."""
+        """Write `to_json()` to a file, whole or not at all.
+
+        Raises:
+            OSError: as `superpos.writing.check_free`, or if the disk is full.
+        """
         with written(Path(path), overwrite=overwrite) as spare:
             spare.write_text(self.to_json(), encoding="utf-8")

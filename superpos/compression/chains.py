@@ -10,8 +10,9 @@ Ends = Sequence[tuple[int, int]]  # how many numbers each takes, and puts out
 def in_order(names: Sequence[str], ends: Ends) -> list[int] | None:
     """The only order in which layers named by words make a chain; None if there is none, or more than one.
 
-    Names that differ in a number at their end, like fc1 and fc2, are taken in the order of these, if the layers do not
-    all put out as many numbers as they take: then every order would do, and they may as well be networks.
+    `ends` holds what each takes and puts out. Names that differ in a number at their end, like fc1 and fc2, are taken
+    in the order of these, if the layers do not all put out as many numbers as they take: then every order would do, and
+    they may as well be networks.
     """
     if all(a == b for a, b in ends):
         return None

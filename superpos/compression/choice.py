@@ -89,7 +89,7 @@ class Report(Rows):
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """A report, and what is needed to build the network: the recipe, where the construction is unproved."""
+    """The chosen construction: its report and, where it is unproved, the recipe by which the network is built."""
 
     report: Report
     recipe: Recipe | None
@@ -98,7 +98,7 @@ class Choice:
 def choose(
     small: MLPCircuits, *, z: int, tolerance: float, D: int | None, method: str, seed: int, side_by_side: int
 ) -> Choice:
-    """The narrowest network that does what is asked, among all constructions or with one given.
+    """The narrowest network that does what is asked, among all constructions or with one given. Chapter 13.
 
     Raises:
         ValueError: if none does; the message says what each would need.
@@ -141,7 +141,7 @@ def standard(
 ) -> tuple[Int64[Tensor, "batch z"], Float[Tensor, "batch z width"]]:
     """A batch for networks of whose inputs nothing is known: random sets of z, on standard normal numbers.
 
-    The circuits take turns: none is active again before all others have been.
+    The circuits take turns: none is active again before all others have been. Chapter 13.
     """
     x = torch.randn((batch, z, width), generator=generator(seed, "normal"), dtype=torch.float32)
     return turns(T, batch, z, generator=generator(seed, "active")).to(like.device), x.to(like)

@@ -14,7 +14,7 @@ from superpos.compression.large import Large
 
 
 class Compressed(Large):
-    """T small networks in one large network, with what is proved and measured of it.
+    """The network that T small ones went into, with what is proved and measured of it. Chapter 13.
 
     `run` takes what the modules take and returns what they return. The large network itself is an ordinary chain of
     layers on an input of its own: `read(network(network.encode(active, inputs)), active)` gives the same outputs.
@@ -27,7 +27,7 @@ class Compressed(Large):
         *,
         modules: object = None,
     ) -> Certificate:
-        """What is proved of this network, what is expected, what is measured on samples of your own, and a verdict.
+        """The certificate of this network: proved, expected, measured on samples of your own, and a verdict.
 
         It holds if every module gave an answer in the samples that is right, as far as is proved or as the tolerance
         says, and if the weights of every module stand in the network, in each of their copies.

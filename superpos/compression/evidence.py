@@ -26,7 +26,7 @@ _OWN = "those in its own weights"
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What a batch shows: states of active circuits after each layer, and what is wrong with them.
+    """The findings on a batch: states of active circuits after each layer, and what is wrong with them.
 
     Attributes:
         estimates, truth: by the layers of the network, and by the circuits alone; in double precision.
@@ -51,7 +51,7 @@ class Found:
 def certify(
     network: Large, active: Int64[Tensor, "B z"] | None, inputs: Float[Tensor, "B z width"] | None, modules: Any
 ) -> Certificate:
-    """See `Compressed.certify`."""
+    """The certificate of a network on samples, held against modules; what `Compressed.certify` returns, and raises."""
     source = "standard normal inputs" if active is None else "your own"
     active, inputs = network.samples(active, inputs, seed=0)
     x = network.padded(active, inputs)

@@ -31,6 +31,8 @@ Parts = tuple[Network, Tensor, Origin, Report]  # what a `Large` is made of
 def save(network: Large, path: str | PathLike[str], *, overwrite: bool = False) -> None:
     """Write a network to one file, whole or not at all: its tensors by the names of `state_dict`, and what it is.
 
+    With them goes a digest of all numbers, by which `read` finds numbers that were not saved. Chapter 13.
+
     Raises:
         ValueError, TypeError: if a number of the network is not finite, or a name is no word.
         FileExistsError: if there is a file and overwrite is not given.

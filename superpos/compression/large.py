@@ -21,7 +21,7 @@ _WORK = 3e12  # multiplications of the layers in the default samples: minutes
 
 
 class Large(nn.Module):
-    """A large network that T small ones went into.
+    """A large network that T small ones went into: what takes their inputs and gives their outputs. Chapter 13.
 
     Attributes:
         network: the large network, of the construction that was chosen.
@@ -40,59 +40,61 @@ class Large(nn.Module):
 
     @property
     def T(self) -> int:
-        """Number of modules."""
+        """The number of modules."""
         return self.network.T
 
     @property
     def L(self) -> int:
-        """Layers of the circuits as MLPs."""
+        """The number of layers of the circuits as MLPs."""
         return self.network.L
 
     @property
     def D(self) -> int:
-        """Width of the widest layer, everything counted."""
+        """The width of the widest layer, everything counted."""
         return self.network.D
 
     @property
     def z(self) -> int:
-        """Modules active at once for which it was made."""
+        """The number of modules active at once for which it was made."""
         return self._report.z
 
     @property
     def width_in(self) -> int:
-        """Width of the widest module's input."""
+        """The width of the widest module's input."""
         return int(self._inside.max())
 
     @property
     def width_out(self) -> int:
-        """Width of the widest module's output."""
+        """The width of the widest module's output."""
         return int(self._outside.max())
 
     @property
     def like(self) -> Tensor:
-        """A parameter: the dtype and device that inputs must have."""
+        """A parameter of the network, which has the dtype and device that inputs must have."""
         return next(self.network.parameters())
 
     def name(self, t: int) -> str:
-        """Module t in words."""
+        """The name of module t, or its number in words."""
         return str(t) if self.origin.names is None else self.origin.names[t]
 
     @property
     def cost(self) -> Cost:
-        """What it costs as plain matrices, beside the modules."""
+        """The cost as plain matrices, beside that of the modules."""
         return cost(self.layers, self.widths, self.origin.kind, self.z)
 
     @property
     def ends(self) -> Int64[Tensor, "T 2"]:
-        """Widths of each module's input and output."""
+        """The widths of each module's input and output."""
         return torch.stack([self._inside, self._outside], dim=1)
 
     def report(self) -> Report:
-        """What was asked, what each construction would need for it, what was chosen, and what that costs."""
+        """The report: what was asked, what each construction would need for it, what was chosen and what it costs."""
         return replace(self._report, cost=self.cost, proved=self.network.promise(self.z).words)
 
     def run(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z width"]) -> CompressedRun:
-        """Run the modules in `active` through the large network. Their number may differ from the z it was made for.
+        """The outputs of the modules in `active`, and the states behind them, by the large network.
+
+        How many are active may differ from the z it was made for; `live` says which have an answer.
 
         Args:
             active: which modules run in each sample, distinct within a row.
@@ -109,11 +111,11 @@ class Large(nn.Module):
         return CompressedRun(estimates, run.on, run.live, outputs=outputs)
 
     def encode(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z width"]) -> Float[Tensor, "B D0"]:
-        """The large network's input: linear in the modules' inputs and in which of them are active."""
+        """The input of the large network: linear in the modules' inputs and in which of them are active."""
         return self.network.encode(active, self._put(active, inputs))
 
     def forward(self, A: Float[Tensor, "B D0"]) -> Float[Tensor, "B D"]:
-        """All layers of the large network on an input that `encode` made."""
+        """The activations that all layers of the large network leave of an input that `encode` made."""
         return self.network(A)
 
     def read(self, A: Float[Tensor, "B D"], active: Int64[Tensor, "B z"]) -> Float[Tensor, "B z out"]:
@@ -127,12 +129,12 @@ class Large(nn.Module):
     def states(
         self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z width"]
     ) -> Iterator[tuple[Float[Tensor, "B D"], Float[Tensor, "B z d"]]]:
-        """What each circuit layer leaves in the large network, by its own layers and gates, and what is read of it."""
+        """The activations that each circuit layer leaves, all layers and gates being run, and what is read of them."""
         for l, (_, A) in enumerate(self.network.states(active, self._put(active, inputs)), start=1):
             yield A, self.network.read(A, active, l)[..., self.skip :]
 
     def dense(self) -> list[tuple[Tensor, ...]]:
-        """(W, b) of every layer, A ← ReLU(A Wᵀ + b); `relu` says whether the last one has a ReLU."""
+        """The matrices (W, b) of every layer, A ← ReLU(A Wᵀ + b); `relu` says whether the last one has a ReLU."""
         return self.network.dense()
 
     @property
@@ -196,7 +198,7 @@ class Large(nn.Module):
         return active, x if reach is None else x.clamp(-reach, reach)
 
     def size(self, l: int) -> tuple[int, int]:
-        """How many neurons layer l of `dense()` has, and how many it reads.
+        """The numbers of neurons that layer l of `dense()` has, and that it reads.
 
         Raises:
             IndexError: for a layer that is not there.

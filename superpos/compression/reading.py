@@ -52,13 +52,17 @@ class _Group:
 
 
 def read_modules(files: Sequence[Path], *, last_relu: bool = False) -> dict[str, nn.Module]:
-    """The networks in some files, by name.
+    """The networks in some files, by name. Chapter 13.
 
     A file holds one network, as `net.state_dict()` of an `nn.Sequential` of Linear and ReLU or of ResidualBlocks, many,
     as the `state_dict` of an `nn.ModuleList` or `nn.ModuleDict` of such, or many stacked, as
     `torch.func.stack_module_state` makes them. Linear layers are taken in the order of their numbers, with a ReLU
     between each two; layers named by words in the only order in which they fit. A network is named by its place in the
     file, by the file, or by both if there are more of each. `assumed` says what has been taken for granted.
+
+    Args:
+        files: paths of safetensors files.
+        last_relu: whether the networks end with a ReLU, which no `state_dict` says.
 
     Raises:
         FileNotFoundError, PermissionError: if a file is not there, or may not be read.
@@ -76,7 +80,7 @@ def read_modules(files: Sequence[Path], *, last_relu: bool = False) -> dict[str,
 
 
 def assumed(modules: Mapping[str, nn.Module]) -> list[str]:
-    """What a `state_dict` does not say, and `read_modules` has taken for granted."""
+    """The assumptions that `read_modules` made where a `state_dict` says nothing, each in words."""
     chains = [list(module.children()) for module in modules.values()]
     blocks = any(isinstance(layer, ResidualBlock) for layer in chains[0])
     depth = len([layer for layer in chains[0] if not isinstance(layer, nn.ReLU)])

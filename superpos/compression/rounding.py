@@ -21,7 +21,7 @@ _NEAR = 4  # variations of each input, from which a module's own size is taken
 
 @dataclass(frozen=True, eq=False)
 class Rounding:
-    """What rounding may do to circuits in a network, in the arithmetic of both.
+    """The rounding that circuits in a network may meet, in the arithmetic of the network and of the reference.
 
     Attributes:
         core: the large network.
@@ -43,7 +43,7 @@ class Rounding:
     def step(
         self, l: int, active: Int64[Tensor, "B z"], state: Float[Tensor, "B z d"]
     ) -> tuple[Float[Tensor, "B z d"], Float[Tensor, "B z d"]]:
-        """What layer l (from 0) makes of states that the network holds, and how far from it the next ones may be.
+        """The states that layer l (from 0) makes of those the network holds, and how far off its next ones may be.
 
         A sum of k products, each rounded, is off by at most k u (|w||a| + |b|), u half an eps. To this come what
         reading adds (`Network.rounding`), before the layer and after it. A neuron that is off by more than rounding
@@ -59,7 +59,7 @@ class Rounding:
         return pre, off + self.unit * self.core.rounding(pre, l + 1)
 
     def through(self, active: Int64[Tensor, "B z"], states: Float[Tensor, "L1 B z d"]) -> Float[Tensor, "B z d"]:
-        """How far from the last of these states one may be that was computed layer by layer, each of them rounded."""
+        """The distance from the last of these states up to which rounding in all layers together may take it."""
         off = torch.zeros_like(states[0])
         for l, state in enumerate(states[:-1]):
             w, b = self.circuits.weights[l, active].abs(), self.circuits.biases[l, active].abs()
@@ -69,7 +69,7 @@ class Rounding:
 
 
 def near(inputs: Float[Tensor, "B z d"]) -> Float[Tensor, "some B z d"]:
-    """Inputs like those given: every number times one between a half and one and a half.
+    """Some inputs near those given: every number times one between a half and one and a half.
 
     The size of a module's output is taken from these, since the one output of a sample may happen to be near 0.
     """

@@ -1,4 +1,4 @@
-"""Tensors in a safetensors file, by name: what goes wrong with one in words that name the file. Chapter 13."""
+"""The tensors of a safetensors file, by name; what is wrong with a file is said in words that name it. Chapter 13."""
 
 import hashlib
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ def read_tensors(path: str | PathLike[str]) -> tuple[dict[str, Tensor], dict[str
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
-    """Write tensors to a file.
+    """Write tensors, and words beside them, to a safetensors file.
 
     Raises:
         OSError: if the disk is full, or does not take it for another reason.
@@ -52,7 +52,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
 
 
 def digest(tensors: Mapping[str, Tensor], text: str) -> str:
-    """SHA-256 of a text and of tensors, by their names, dtypes, shapes and bytes."""
+    """The SHA-256 of a text and of tensors, by their names, dtypes, shapes and bytes."""
     found = hashlib.sha256(text.encode())
     for name in sorted(tensors):
         tensor = tensors[name].detach().contiguous().cpu()
@@ -62,7 +62,7 @@ def digest(tensors: Mapping[str, Tensor], text: str) -> str:
 
 
 def infinite(tensors: Mapping[str, Tensor]) -> str:
-    """The first entry that is no finite number, in words; nothing, if there is none."""
+    """The first entry that is no finite number, and where it stands, in words; the empty string if there is none."""
     for name, tensor in tensors.items():
         if tensor.is_meta:
             return f"{name} is on meta, which holds no numbers"

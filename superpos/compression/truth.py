@@ -42,7 +42,9 @@ def ground_truth(
     seed: int,
     overwrite: bool,
 ) -> None:
-    """Write a folder with `README.json`, which describes it, and the files of `FILES`; whole or not at all.
+    """Write a test bed for methods that take networks apart: a folder with `README.json` and the files of `FILES`.
+
+    `README.json` describes the others. The folder is there whole or not at all. Chapter 13.
 
     Args:
         network: a compressed network.

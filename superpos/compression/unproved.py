@@ -26,7 +26,7 @@ _ROUNDINGS = 64  # in the last place of the largest weight: one is a sum over th
 
 @dataclass(frozen=True, eq=False)
 class Recipe:
-    """Circuits as an unproved construction takes them.
+    """The circuits as an unproved construction takes them, and how it builds its network of them. Chapter 13.
 
     Attributes:
         method: "balanced" or "redundant".
@@ -40,7 +40,7 @@ class Recipe:
 
     @property
     def least(self) -> int:
-        """The narrowest network that holds the circuits, whatever its error."""
+        """The width of the narrowest network that holds the circuits, whatever its error."""
         return self.circuits.d * codes.smallest(CODE, self.circuits.T, COPIES)
 
     def build(self, D: int, seed: int) -> BlockNetwork:
@@ -53,14 +53,15 @@ class Recipe:
         return embed(self.circuits, D // self.circuits.d * self.circuits.d, COPIES, seed=seed, code=CODE)
 
     def to(self, like: Tensor) -> "Recipe":
-        """The same in another dtype, on another device."""
+        """The same recipe in another dtype, on another device: those of `like`."""
         return replace(self, circuits=self.circuits.to(like))
 
     def altered(self, network: BlockNetwork, eps: float) -> Bool[Tensor, " T"]:
-        """Whose weights in the network are not those of the circuits, up to rounding: all that a circuit has a part in.
+        """The circuits whose weights in the network are not their own, up to rounding: True for each such circuit.
 
         Circuits share weights, so that one of them cannot be read by itself. But with the slots that the network gives
-        them, all its weights follow from the circuits, and every one is compared.
+        them, all its weights follow from the circuits, and every one is compared. One that is wrong counts against all
+        circuits that have a part in it.
 
         Args:
             eps: of the numbers in the network, or of the circuits if these are coarser.
@@ -87,18 +88,24 @@ class Recipe:
     def expected(
         self, D: int, seed: int, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]
     ) -> Float[Tensor, " L"]:
-        """Σ|x̂ − x|²/Σ|x|² of active circuits after each layer, in the mean over twins of the network."""
+        """The expected relative squared error Σ|x̂ − x|²/Σ|x|² of active circuits after each layer.
+
+        It is the mean over twins of the network, built with other seeds and run on this batch.
+        """
         seeds = torch.randint(2**62, (_TWINS,), generator=generator(seed, "twins")).tolist()
         return torch.stack([relative_errors(self, self.build(D, s), active, inputs) for s in seeds]).mean(dim=0)
 
 
 def recipe(method: str, small: MLPCircuits, threshold: float | None) -> Recipe:
-    """Circuits made ready; "balanced" gives them an on-indicator with that threshold."""
+    """The recipe of circuits for an unproved method; "balanced" gives them an on-indicator with that threshold."""
     return Recipe(method, small if threshold is None else circuits.conditional(small, threshold), threshold)
 
 
 def threshold(small: MLPCircuits, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]) -> float:
-    """θ: the root mean square of hidden activations, so that what inactive circuits hear stays below it."""
+    """The threshold θ for an on-indicator: the root mean square of hidden activations.
+
+    What inactive circuits hear then stays below it. Chapter 13.
+    """
     states = small.run(active, inputs)[1:]
     hidden = states if small.last_relu or len(states) == 1 else states[:-1]
     return hidden.square().mean().sqrt().item() or 1.0
@@ -107,7 +114,10 @@ def threshold(small: MLPCircuits, active: Int64[Tensor, "B z"], inputs: Float[Te
 def relative_errors(
     recipe: Recipe, network: BlockNetwork, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]
 ) -> Float[Tensor, " L"]:
-    """Measured on a batch of the circuits' own inputs, layer by layer; of an on-indicator nothing is counted."""
+    """The relative squared error after each layer, measured on a batch of the circuits' own inputs.
+
+    An on-indicator, which is no part of a circuit's own state, is not counted. Chapter 13.
+    """
     skip = 0 if recipe.threshold is None else circuits.INDICATOR
     truth, estimate = [], []
     for t, own in parts(network.D, active, inputs):

@@ -25,7 +25,9 @@ _DOUBT = 3.0  # standard errors
 
 @dataclass(frozen=True)
 class Capacity:
-    """T is asked for: how many circuits of width d, z of them active, run through L layers in a network of width D?
+    """The question of how many circuits of width d, z of them active, run through L layers in a network of width D.
+
+    Chapter 12.
 
     Attributes:
         construction: one of `CONSTRUCTIONS`. "balanced" carries conditional rotations, "redundant" the folds and turns
@@ -125,7 +127,10 @@ def predicted_capacity(setting: Capacity) -> int:
 
 
 def measured(setting: Capacity, T: int, seed: int, *, batch: int = 512) -> tuple[float, float]:
-    """Relative squared error of active circuits after the last layer with T circuits, and its standard error."""
+    """The relative squared error of T active circuits after the last layer, and its standard error: (error, doubt).
+
+    Circuits, network, active sets and inputs are drawn from the seed; the layers are run, all of them. Chapter 12.
+    """
     small, large = _build(setting, T, seed)
     active = circuits.random_active(T, batch, setting.z, seed=seed)
     x = _inputs(setting, batch, seed)

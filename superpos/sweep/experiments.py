@@ -1,5 +1,6 @@
-"""Experiments over many settings: one function measures one setting with one seed, so that a stored result can be
-recomputed alone. `scripts/sweeps.py` runs them all; `stored` reads what it wrote. Chapters 7, 8 and 10.
+"""Experiments over many settings: one function measures one setting with one seed. Chapters 7, 8 and 10.
+
+So a stored result can be recomputed alone. `scripts/sweeps.py` runs them all; `stored` reads what it wrote.
 """
 
 import json
@@ -77,7 +78,7 @@ def stored(name: str, **where: float | int | str) -> list[dict]:
 
 
 def one_layer(setting: Setting, seed: int, *, batch: int = 512) -> dict[str, list[float]]:
-    """The error terms of one layer, each [measured, predicted], for active and for inactive circuits. Chapter 7.
+    """The terms of the error of one layer, each [measured, predicted], for active and for inactive circuits. Chapter 7.
 
     Gaussian circuits, inputs on the sphere |x|² = d; circuits, large network, active sets and inputs are all drawn
     anew from the seed.
@@ -103,7 +104,10 @@ def one_layer(setting: Setting, seed: int, *, batch: int = 512) -> dict[str, lis
 
 
 def many_layers(setting: Setting, seed: int, *, L: int, batch: int = 256) -> dict[str, list[float]]:
-    """The relative squared error of active circuits after each of L layers, measured and predicted. Chapter 8."""
+    """The relative squared error of active circuits after each of L layers, measured and predicted. Chapter 8.
+
+    Circuits, large network, active sets and inputs are drawn anew from the seed.
+    """
     s = setting
     small = circuits.random_residual(s.T, s.d, s.m, L, seed=seed, threshold=s.threshold)
     active = circuits.random_active(s.T, batch, s.z, seed=seed)

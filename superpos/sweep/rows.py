@@ -37,7 +37,7 @@ def store(path: str | Path, rows: Sequence[dict]) -> None:
 
 
 def mark(measure: Callable, kind: type) -> str:
-    """What was measured, as it stands in a row: a hash of the function's name, its fixed arguments and the dataclass.
+    """The mark of a measurement in a row: a hash of the function's name, its fixed arguments and the dataclass.
 
     Fixed are those of a `functools.partial`, and what a function made inside another took from there. The source code
     is not looked at.
@@ -92,7 +92,7 @@ class Table:
         self.beside = path.with_name(f"{path.name}.part")
 
     def read(self) -> dict[Key, dict]:
-        """All rows, each by its key.
+        """The rows, all of them, each by its key.
 
         Raises:
             ValueError: if what is there is something else than rows of such settings.
@@ -103,7 +103,7 @@ class Table:
             return self._rows(_lines(self.beside, stream))
 
     def add(self, row: dict) -> None:
-        """Add a finished row: one line, on the disk when this returns."""
+        """Write a finished row at the end of the file beside: one line, on the disk when this returns."""
         with self._locked(make=True) as stream:
             assert stream is not None
             stream.seek(_sound(stream))
@@ -113,7 +113,7 @@ class Table:
             os.fsync(stream.fileno())
 
     def settle(self) -> None:
-        """Put the rows that were added into their place among the others."""
+        """Write the rows that were added into their place among the others."""
         with self._locked(make=False) as stream:
             if stream is None:
                 return
@@ -149,7 +149,7 @@ class Table:
 
 
 def key(row: dict, names: tuple[str, ...]) -> Key:
-    """By what a row is known, and put in order: its setting, its seed, and what was measured."""
+    """The key by which a row is known and put in order: its setting, its seed, and what was measured."""
     return tuple(_comparable(row.get(name)) for name in (*names, SEED, MEASURE))
 
 
