@@ -215,7 +215,7 @@ class Network(nn.Module, ABC):
         return torch.ones_like(active, dtype=torch.bool)
 
     def promise(self, active: int) -> Promise:
-        """What is proved of sets of that many active circuits: nothing, unless the construction has a proof."""
+        """The properties proved for sets of that many active circuits: none, unless the construction has a proof."""
         return Promise()
 
     def owner(

@@ -12,7 +12,7 @@ from superpos.checks import check_count
 
 @dataclass(frozen=True, eq=False)
 class Code:
-    """T sets of S slots among n: circuit t occupies `slots[t]`. Chapter 9.
+    """A code: T sets of S slots among n, of which circuit t occupies `slots[t]`. Chapter 9.
 
     Attributes:
         slots: the slots of each circuit, distinct within a row.
@@ -55,12 +55,12 @@ class Code:
 
     @cached_property
     def uses(self) -> Int64[Tensor, " n"]:
-        """How many circuits sit on each slot: c_i for slot i."""
+        """The number c_i of circuits on each slot i."""
         return torch.bincount(self.slots.flatten(), minlength=self.n)
 
     @cached_property
     def overlaps(self) -> Int64[Tensor, " S1"]:
-        """How many pairs of circuits share exactly k slots, k = 0 … S, at entry k."""
+        """The number of pairs of circuits that share exactly k slots, k = 0 … S, at entry k."""
         pairs = []
         order = self.slots.flatten().argsort(stable=True)
         for circuits in (order // self.S).split(self.uses.tolist()):

@@ -89,7 +89,7 @@ class Ring:
 
     @property
     def points(self) -> int:
-        """How many elements any two of which differ by one with an inverse: the smallest field's size."""
+        """The largest number of elements any two of which differ by one with an inverse: the smallest field's size."""
         return min((field.q for field in self.fields), default=1)
 
     def point(self, c: int) -> int:

@@ -66,7 +66,7 @@ class Compressed(Large):
         truth.ground_truth(self, path, active, inputs, seed=seed, overwrite=overwrite)
 
     def extract(self, t: int) -> nn.Sequential:
-        """Module t, read out of the large network's weights: the same function as what went in, to rounding.
+        """The module t, read out of the large network's weights: the same function as what went in, to rounding.
 
         Raises:
             TypeError, IndexError: if t is no index of a module.

@@ -149,7 +149,7 @@ class Large(nn.Module):
 
     @property
     def own(self) -> Bool[Tensor, "L1 T d"]:
-        """Which coordinates of each circuit in the large network are in use after each of its layers.
+        """The coordinates of each circuit in the large network that are in use after each of its layers.
 
         The others are padding: modules may be narrower than the widest.
         """
@@ -241,7 +241,7 @@ class Large(nn.Module):
 
     @property
     def skip(self) -> int:
-        """Coordinates of a circuit in the large network before its own: those of the on-indicator."""
+        """The number of a circuit's coordinates in the large network before its own: those of the on-indicator."""
         return circuits.INDICATOR if self.origin.threshold is not None else 0
 
     @property

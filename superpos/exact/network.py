@@ -148,7 +148,7 @@ class ExactNetwork(Network):
                 yield l, w[i, j], b[i, j]
 
     def rounding(self, state: Float[Tensor, "B z d"], layer: int) -> Float[Tensor, "B z d"]:
-        """As of any network: a sorted input is raised and lowered again, a read-out averages up to S z copies."""
+        """The rounding of what is read: an input to be sorted is raised and lowered, S z copies are averaged."""
         if layer == 0:
             return 3 * (state.abs() + self._shift()) if self.plan.z > 1 else torch.zeros_like(state)
         return (self.plan.S * self.plan.z + 1) * state.abs()
@@ -189,7 +189,10 @@ class ExactNetwork(Network):
         return A
 
     def trace(self, A: Float[Tensor, "B D"]) -> Iterator[tuple[Float[Tensor, "B M"], Float[Tensor, "B D1"]]]:
-        """As of any network, with sorting and gates. Activations may be beyond the bound: what is measured shows it."""
+        """The neurons and activations of each circuit layer, as of any network, with sorting and gates.
+
+        Activations may be beyond the bound: what is measured shows it.
+        """
         self._need_bound("forward")
         yield from super().trace(A)
 

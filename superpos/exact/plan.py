@@ -48,7 +48,7 @@ class Plan:
         return self.S * self.q * self.n_g * (self.d + 2)
 
     def promise(self, active: int) -> Promise:
-        """What is proved of sets of that many active circuits, and the fraction of these without a live copy.
+        """The properties proved for sets of that many active circuits, and the fraction of these without a live copy.
 
         For more of them than z the fraction is an estimate, which takes slots to be drawn at random. Chapter 11.
         """

@@ -87,10 +87,12 @@ def counting_bound(D: int, d: int) -> int:
 
 
 def readout_floor(F: int, d: int) -> float:
-    """Σ_{i≠j} M_ij² ≥ F(F−d)/d: what F features read linearly from d dimensions must hear of each other.
+    """The least sum of squares Σ_{i≠j} M_ij² that F features, read linearly from d dimensions, hear of each other.
 
-    M = R E with E ∈ R^{d×F}, R ∈ R^{F×d} and M_ii = 1. M has rank at most d, so that F² = (tr M)² ≤ d ‖M‖²; of ‖M‖²
-    the diagonal is F. For F ≤ d it is 0. Chapter 12.
+        Σ_{i≠j} M_ij² ≥ F(F−d)/d   for M = R E with E ∈ R^{d×F}, R ∈ R^{F×d} and M_ii = 1.
+
+    M has rank at most d, so that F² = (tr M)² ≤ d ‖M‖²; of ‖M‖² the diagonal is F. For F ≤ d the floor is 0.
+    Chapter 12.
 
     Source: Welch's bound; for a linear read-out "Linear-Readout Floors and Threshold Recovery in Computation in
     Superposition" (2026).

@@ -34,12 +34,12 @@ def copies(
     collisions: tuple[Float[Tensor, " C"], Float[Tensor, " C"]],
     S: int,
 ) -> tuple[Float[Tensor, "*n"], Float[Tensor, "*n"]]:
-    """Mean and variance of ĥ = (1/S) Σ_n ReLU(p + g + ε_n): S noisy copies of one small neuron, averaged.
+    """The mean and the variance of S noisy copies of one small neuron, averaged: ĥ = (1/S) Σ_n ReLU(p + g + ε_n).
 
     g ~ N(0, shared) is common to the copies. ε_n differs between them: Gaussian of variance v_k with probability w_k
     (`sharers`), plus the value of active neurons met on the same large neuron (`collisions`, weights and values).
     Given g the copies are independent, so that with ψ(g) = E[ReLU | g] the mean is E ψ(g) and the variance
-    E[Var(ReLU | g)]/S + Var ψ(g). Chapters 5 and 6.
+    E[Var(ReLU | g)]/S + Var ψ(g). Chapters 5 and 6. Ours.
     """
     nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
     nodes, over = (torch.from_numpy(x).to(p.device) for x in (nodes, weights / weights.sum()))
@@ -96,7 +96,7 @@ def sharers(n: int, probability: float, c: float, kurtosis: float) -> tuple[Tens
 
 
 def collisions(values: Float[Tensor, "n m"], z: int, probability: float) -> tuple[Tensor, Tensor]:
-    """What z active circuits add to one large neuron, as weights and values: nothing, or a value drawn like `values`.
+    """The weights and values of what z active circuits add to a large neuron: nothing, or a value drawn like `values`.
 
     Each of the z circuits has a neuron there with probability π. One collision (j = 1 of Binomial(z, π)) is described
     by bins of equal weight; for j ≥ 2 of them the mean and the variance of the sum are kept. Chapter 5. Ours.

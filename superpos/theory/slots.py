@@ -27,7 +27,7 @@ _SLOTS, _ACTIVE = 60000, 4000  # slots and active circuits in all samples togeth
 
 @dataclass(frozen=True)
 class Rotations:
-    """Predicted mean squared errors of conditional rotations after one layer, and what the idle slots do.
+    """The predicted mean squared errors of conditional rotations after one layer, and what idle slots do. Chapter 10.
 
     Attributes:
         indicator: of the on-indicator α.
