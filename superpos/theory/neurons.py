@@ -79,9 +79,8 @@ def sharers(n: int, probability: float, c: float, kurtosis: float) -> tuple[Tens
     """The noise on one large neuron as a mixture: the weights and variances of Gaussians, by how many neurons share it.
 
     Of n circuits, each with a neuron there with probability π, Binomial(n, π/κ) are taken to share it, with variance
-    κc each. Together they bring a variance of mean nπc and spread n c²(πκ − π²), as n neurons of unequal |w_in,j|²
-    with kurtosis κ do.
-    Counts are grouped into at most 32 bins. Chapter 5. Ours.
+    κc each. Their sum has mean nπc and variance n c²(πκ − π²), as that of n neurons of unequal |w_in,j|² with kurtosis
+    κ has. Counts are grouped into at most 32 bins. Chapter 5. Ours.
     """
     rate = probability / max(kurtosis, 1.0)
     spread = math.sqrt(n * rate)
