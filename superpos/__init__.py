@@ -7,6 +7,19 @@ Data flows one way, one module a noun::
 
 For networks of your own there is one call, `compress`, and `load` for what it has saved.
 
+A module imports from its own floor's folder and from floors below, never from one above or beside it::
+
+    __main__
+    show
+    compression sweep
+    errors
+    balanced dedicated exact redundant residual theory
+    assumptions blocks
+    network
+    circuits codes
+    sampling
+    checks words writing
+
 See the book for the mathematics; its notation page lists every symbol used in the docstrings. A part is imported when
 it is first asked for, so that a tool that needs one file does not wait for torch.
 """

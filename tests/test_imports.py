@@ -3,13 +3,16 @@
 import ast
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
+from itertools import chain
 from pathlib import Path
 
 import pytest
 from superbook import STEPS
 
+import superpos
+
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = {"superpos/show": ROOT, "book/_ext/superbook": ROOT / "book/_ext"}
+FOLDERS = {"superpos": ROOT, "book/_ext/superbook": ROOT / "book/_ext"}
 LONGEST = 300  # lines
 
 
@@ -34,6 +37,14 @@ def imports(name: str, tree: ast.Module, known: set[str]) -> Iterator[str]:
             yield from inner or {base} & known
 
 
+def arrows(name: str, tree: ast.Module, known: set[str], floors: list[list[str]]) -> list[str]:
+    """What a module of the package imports that stands neither below it nor in its own folder."""
+    at = {part: floor for floor, parts in enumerate(floors) for part in parts}
+    own = name.split(".")[1]
+    others = sorted(found for found in imports(name, tree, known) if found.partition(".")[2].partition(".")[0] != own)
+    return [f"{name}: {found}" for found in others if found == "superpos" or at[found.split(".")[1]] >= at[own]]
+
+
 def circle(folder: str) -> list[str]:
     """Modules that import each other, in turn; none is as it should be."""
     trees = modules(folder)
@@ -48,6 +59,22 @@ def circle(folder: str) -> list[str]:
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_no_circle_of_imports(folder):
     assert not circle(folder)
+
+
+def test_no_arrow_against_the_floors():
+    """As the docstring of the package lists them, the highest first; all of it has its floor but the lazy root."""
+    assert superpos.__doc__
+    listed = superpos.__doc__.partition("beside it::\n\n")[2].partition("\n\n")[0]
+    floors = [line.split() for line in reversed(listed.splitlines())]
+    trees = modules("superpos")
+    del trees["superpos"]
+    assert sorted(chain(*floors)) == sorted({name.split(".")[1] for name in trees})
+    assert not [arrow for name, tree in trees.items() for arrow in arrows(name, tree, {"superpos", *trees}, floors)]
+    up = ast.parse("from superpos import show\nfrom superpos.circuits.stacks import MLPCircuits\nimport superpos")
+    assert arrows("superpos.circuits.batches", up, {"superpos", *trees}, floors) == [
+        "superpos.circuits.batches: superpos",
+        "superpos.circuits.batches: superpos.show",
+    ]
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
@@ -65,7 +92,7 @@ def test_no_import_inside_a_function(folder):
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_no_file_is_too_long(folder):
-    lengths = {path.name: len(path.read_text().splitlines()) for path in (ROOT / folder).glob("*.py")}
+    lengths = {str(path): len(path.read_text().splitlines()) for path in (ROOT / folder).rglob("*.py")}
     assert not {name: length for name, length in lengths.items() if length > LONGEST}
 
 
