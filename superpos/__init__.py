@@ -7,7 +7,7 @@ Data flows one way, one module a noun::
 
 For networks of your own there is one call, `compress`, and `load` for what it has saved.
 
-A module imports from its own floor's folder and from floors below, never from one above or beside it::
+A module imports from its own folder and from the floors below its own, never from one above or beside it::
 
     __main__
     show

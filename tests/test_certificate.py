@@ -407,6 +407,22 @@ def test_modules_by_name_in_any_order() -> None:
     named_otherwise = {name[::-1]: module for name, module in modules.items()}
     assert network.certify(modules=named_otherwise).holds
     assert not network.certify(modules=list(modules.values())[::-1]).holds
+    assert network.certify(modules=nn.ModuleDict(dict(reversed(modules.items())))).holds
+    assert network.certify(modules=nn.ModuleDict(named_otherwise)).holds
+    exchanged = dict(zip(modules, reversed(modules.values()), strict=True))
+    assert not network.certify(modules=nn.ModuleDict(exchanged)).holds
+
+
+@pytest.mark.parametrize("method", ["exact", "dedicated"])
+def test_a_relu_at_the_end_that_no_sample_tells(method: str) -> None:
+    g = torch.Generator().manual_seed(0)
+    weights, biases = torch.randn(2, 9, 3, 3, generator=g), torch.full((2, 9, 3), 100.0)  # all answers are positive
+    without, rectified = (MLPCircuits(weights, biases, last_relu=relu) for relu in (False, True))
+    for own, other in ((without, rectified), (rectified, without)):
+        network = compress(own, method=method)
+        assert network.certify(modules=own).holds
+        with pytest.raises(ValueError, match=r"modules end with.* a ReLU; those that the network carries end with"):
+            network.certify(modules=other)
 
 
 def test_other_modules_are_seen() -> None:

@@ -97,12 +97,12 @@ def certify(
 
 
 def _in_order(network: Large, modules: Any) -> Any:
-    """Files may be given in any order: by the names that the network knows."""
+    """Modules with names may be given in any order: by the names that the network knows."""
     names = network.origin.names
-    if isinstance(modules, Mapping):
-        same = names is not None and set(modules) == set(names)
-        return {name: modules[name] for name in names} if same and names is not None else modules
-    return modules
+    if not isinstance(modules, Mapping | nn.ModuleDict):
+        return modules
+    same = names is not None and set(modules.keys()) == set(names)
+    return {name: modules[name] for name in (names if same and names is not None else modules.keys())}
 
 
 def _circuits(network: Large, modules: Any) -> MLPCircuits:
@@ -118,6 +118,9 @@ def _circuits(network: Large, modules: Any) -> MLPCircuits:
             f"modules are {small.T} of {small.L} layers and width {small.d}; the network carries {network.T} of "
             f"{network.L} layers and width {d}"
         )
+    if small.last_relu != network.relu:  # which no weight tells, and no sample whose answers are all positive
+        ends = [f"end {'with' if relu else 'without'} a ReLU" for relu in (small.last_relu, network.relu)]
+        raise ValueError(f"modules {ends[0]}; those that the network carries {ends[1]}")
     return small.to(network.like.device)
 
 
