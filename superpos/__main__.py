@@ -52,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _compress(asked: argparse.Namespace) -> tuple[str, int]:
     check_free(asked.output, overwrite=asked.force, how="--force")
+    _check_kept(asked.output, asked.files)
     with _Progress(4) as progress:
         progress("reading")
         modules = read_modules(asked.files, last_relu=asked.last_relu)
@@ -64,6 +65,15 @@ def _compress(asked: argparse.Namespace) -> tuple[str, int]:
         progress("writing")
         network.save(asked.output, overwrite=asked.force)
     return text, _code(certificate)
+
+
+def _check_kept(output: str, files: Sequence[Path]) -> None:
+    """Refuse to write over the networks themselves: the large one may not give them back."""
+    for file in files:
+        if os.path.exists(output) and file.exists() and os.path.samefile(output, file):
+            raise ValueError(
+                f"output is {output}; it is the file {file} with the networks themselves: give another name"
+            )
 
 
 def _verify(asked: argparse.Namespace) -> tuple[str, int]:

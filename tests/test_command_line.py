@@ -123,6 +123,19 @@ def test_an_output_that_cannot_be_is_refused_before_work_is_done(
     assert Path("folder/notes.txt").exists()
 
 
+@pytest.mark.parametrize("output", ["nets.safetensors", "./nets.safetensors", "link", "other_name"])
+def test_the_networks_themselves_are_not_replaced(here: Path, output: str, capsys: pytest.CaptureFixture[str]) -> None:
+    os.symlink("nets.safetensors", "link")
+    os.link("nets.safetensors", "other_name")
+    before, there = Path("nets.safetensors").read_bytes(), left(here)
+    assert main(["compress", "nets.safetensors", "-o", output, "--force"]) == REFUSED
+    said = capsys.readouterr().err
+    assert f"output is {output}; it is the file nets.safetensors with the networks themselves" in said
+    assert f"nothing was written, {output} is as it was" in said
+    assert Path("nets.safetensors").read_bytes() == before
+    assert left(here) == there
+
+
 def test_force_replaces_a_file_through_a_link(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("there.safetensors").write_text("old", encoding="utf8")
     Path("big.safetensors").symlink_to("there.safetensors")
