@@ -413,8 +413,8 @@ MUTANTS = (
     Mutant(
         "gate constant of the cells",
         "superpos/exact/build.py",
-        "return SLACK * bound * w.abs().sum(dim=-1).max().item() + b.abs().max().item() + 1",
-        "return SLACK * bound * w.abs().sum(dim=-1).max().item() / 4",
+        "heard(w, b, SLACK * bound) + 1",
+        "heard(w, 0 * b, SLACK * bound) / 4",
         ("tests/test_exact.py::test_all_sets_of_small_cases",),
     ),
     # Checks and sweeps.

@@ -218,6 +218,11 @@ class Network(nn.Module, ABC):
         """The properties proved for sets of that many active circuits: none, unless the construction has a proof."""
         return Promise()
 
+    @property
+    def gated(self) -> bool:
+        """Whether the constants that silence neurons, which no weight of a circuit tells, are what the proof asks."""
+        return True
+
     def owner(
         self, l: int, i: Int64[Tensor, "*at"], j: Int64[Tensor, "*at"], own: Bool[Tensor, "L1 T d"]
     ) -> Int64[Tensor, "*at"]:

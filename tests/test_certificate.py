@@ -15,6 +15,7 @@ from superpos import circuits
 from superpos.circuits import MLPCircuits, ResidualBlock
 from superpos.compression import Certificate, Compressed, certificate, compress, evidence, large, load
 from superpos.errors import relative
+from superpos.exact.layers import Cell, OneHot, Split
 from superpos.network import Layer
 from superpos.sampling import generator, turns
 
@@ -547,6 +548,28 @@ def test_a_file_held_against_itself_proves_nothing(method: str, z: int, tmp_path
     elif method == "exact":
         layers(again)[0].C = 0.0
         assert again.certify().verdict.startswith("does NOT hold")
+
+
+@pytest.mark.parametrize("z", [1, 3])
+def test_gates_that_are_too_weak_for_the_proof(z: int, tmp_path: Path) -> None:
+    """The samples are far smaller than what is proved, so that no answer of theirs is wrong."""
+    family = MLPS[:12]
+    network = compress(MLPCircuits(family.weights, family.biases, last_relu=False), z=z, method="exact")
+    gates = [l for l, layer in enumerate(layers(network)) if isinstance(layer, Split | OneHot | Cell) and layer.relu]
+    for l in gates:
+        layer = layers(network)[l]
+        enough, layer.C = layer.C, 0.95 * layer.C
+        found = network.certify()
+        assert [fault for fault in found.faults if fault.startswith("its gates are weaker than the proof asks")]
+        assert len(found.faults) == 1
+        if l in (gates[0], gates[-1]):  # those that sort have one constant in a file
+            network.save(tmp_path / "big.safetensors", overwrite=True)
+            with pytest.raises(ValueError, match="gates are weaker than the bound and the reach ask"):
+                load(tmp_path / "big.safetensors")
+        layer.C = enough
+    layers(network)[-1].C = 0.0  # without a ReLU there is nothing to silence
+    assert network.certify().holds
+    assert network.to(torch.bfloat16).network.gated  # weights are rounded, and there is room for that
 
 
 # --- What it costs ---------------------------------------------------------------------------------------------------

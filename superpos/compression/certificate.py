@@ -72,6 +72,7 @@ class Certificate(Rows):
         asked: the width asked for at most; None where none was.
         cost: what it costs as plain matrices, beside the modules.
         proved: in words; empty if nothing is.
+        gated: whether the gates are as strong as the proof asks.
         reach, bound: of inputs and activations, for which it is proved; None if there is no limit.
         active: circuits active at once in the samples.
         missing: the fraction of active circuits without a live copy to be expected: counted over all sets, or, for
@@ -98,6 +99,7 @@ class Certificate(Rows):
     dtype: str
     cost: Cost
     proved: str
+    gated: bool
     reach: float | None
     bound: float | None
     active: int
@@ -134,6 +136,8 @@ class Certificate(Rows):
             yield f"the weights of {altered} are others in the network"
         if unlike := self._those(lambda m: m.unlike > 0):
             yield f"run by its own forward, {unlike} does not put out what its weights say"
+        if not self.gated:
+            yield f"its gates are weaker than the proof asks, for activations up to {number(self.bound or 0.0)}"
         if not self.shortcut <= CAP:
             apart = f"they differ by {number(self.shortcut)} of a module's size"
             refused = "run refuses the samples, or finds other answers live"

@@ -79,6 +79,7 @@ def certify(
         dtype=str(network.like.dtype).removeprefix("torch."),
         cost=network.cost,
         proved=promise.words,
+        gated=core.gated,
         reach=core.reach,
         bound=core.bound,
         active=active.shape[1],

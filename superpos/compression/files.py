@@ -198,7 +198,10 @@ def _exact(about: dict[str, Any], tensors: Tensors) -> ExactNetwork:
         cells.append(Cell(w, b, plan.z, back=l % 2 == 1, **cell))
     sort = sorting(plan.S, plan.z, plan.n_g, plan.d + 2, about["sorting"])
     layers = [layer.to(w) for layer in (*sort, *cells)]
-    return ExactNetwork(plan, here, there, layers, about["bound"], about["reach"])
+    network = ExactNetwork(plan, here, there, layers, about["bound"], about["reach"])
+    if not network.gated:
+        raise ValueError("gates are weaker than the bound and the reach ask")
+    return network
 
 
 def _dedicated(about: dict[str, Any], tensors: Tensors) -> DedicatedNetwork:

@@ -7,7 +7,7 @@ from torch import Tensor
 from superpos import codes
 from superpos.checks import check_positive, check_seed
 from superpos.circuits import MLPCircuits
-from superpos.exact.layers import Cell, sorting
+from superpos.exact.layers import Cell, crowded, heard, sorting
 from superpos.exact.network import SLACK, ExactNetwork
 from superpos.exact.plan import Plan, plan
 from superpos.sampling import generator
@@ -81,8 +81,8 @@ def embed(
         here, there = here[:, order], there[:, order]
     here, there = here.to(device), there.to(device)
     gates = [_gate(w, b, bound) for w, b in zip(circuits.weights, circuits.biases, strict=True)]
-    crowded = n * max(2 * SLACK * (reach or 0.0), 2.0 * n) + 1  # n circuits on a slot
-    _check_precision(circuits.stack.dtype, max(crowded, *(C or 0.0 for C in gates)), sizes)
+    most = crowded(n, SLACK * (reach or 0.0)) + 1
+    _check_precision(circuits.stack.dtype, max(most, *(C or 0.0 for C in gates)), sizes)
     pair = here * n + there
     cells = []
     for l, C in enumerate(gates):
@@ -90,7 +90,7 @@ def embed(
         shift = SLACK * reach if reach is not None and z > 1 and l == 0 else 0.0
         relu = circuits.last_relu or l < circuits.L - 1
         cells.append(Cell(w, b, z, back=l % 2 == 1, C=C, shift=shift, relu=relu))
-    sort = sorting(sizes.S, z, n, circuits.d + 2, crowded)
+    sort = sorting(sizes.S, z, n, circuits.d + 2, most)
     layers = [layer.to(circuits.stack) for layer in (*sort, *cells)]
     return ExactNetwork(sizes, here, there, layers, bound, reach)
 
@@ -120,10 +120,8 @@ def _check_precision(dtype: torch.dtype, largest: float, sizes: Plan) -> None:
 
 
 def _gate(w: Float[Tensor, "T d d"], b: Float[Tensor, "T d"], bound: float | None) -> float | None:
-    """C ≥ β max_t ‖w_t‖_∞ + max_t |b_t|, which no slot can hear of a circuit that is elsewhere."""
-    if bound is None:
-        return None
-    return SLACK * bound * w.abs().sum(dim=-1).max().item() + b.abs().max().item() + 1
+    """C, more than a slot can hear of a circuit that is elsewhere."""
+    return None if bound is None else heard(w, b, SLACK * bound) + 1
 
 
 def _cells(values: Float[Tensor, "T *d"], pair: Int64[Tensor, "S T"], n: int) -> Float[Tensor, "S n n *d"]:

@@ -182,6 +182,16 @@ class Cell(LaneLayer):
         return torch.cat([pre, there[..., None], here[..., None]], dim=-1)
 
 
+def heard(w: Float[Tensor, "*some d d"], b: Float[Tensor, "*some d"], bound: float) -> float:
+    """β max ‖w‖_∞ + max |b|: what a slot hears at most of circuits with these weights, which C has to exceed."""
+    return bound * w.abs().sum(dim=-1).max().item() + b.abs().max().item()
+
+
+def crowded(n: int, reach: float) -> float:
+    """The largest entry of a slot on which n circuits stand, each raised by the reach."""
+    return n * max(2 * reach, 2.0 * n)
+
+
 def sorting(S: int, z: int, n: int, c: int, C: float) -> list[LaneLayer]:
     """The layers that give each of up to z circuits of a column a lane of its own; none for z = 1."""
     layers, left = [], z

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from superpos.circuits import MLPCircuits
-from superpos.exact.layers import Cell, LaneLayer
+from superpos.exact.layers import Cell, LaneLayer, OneHot, Split, crowded, heard
 from superpos.exact.plan import Plan
 from superpos.network import NOBODY, Network, Promise, Run
 
@@ -107,6 +107,15 @@ class ExactNetwork(Network):
 
     def promise(self, active: int) -> Promise:
         return self.plan.promise(active)
+
+    @property
+    def gated(self) -> bool:
+        if self.bound is None or self.reach is None:
+            return True  # nothing is said of how far it goes
+        most = crowded(self.plan.n_g, SLACK * self.reach)
+        sorts = all(most <= layer.C for layer in self.layers if isinstance(layer, Split | OneHot))
+        rectified = (cell for cell in self.cells if cell.relu)
+        return sorts and all((c.C or 0.0) >= heard(c.cells, c.biases, self.bound) for c in rectified)
 
     def owner(self, l: int, i: Tensor, j: Tensor, own: Bool[Tensor, "L1 T d"]) -> Tensor:
         """The circuit to which entry (i, j) of the weights of layer l belongs.
