@@ -32,6 +32,16 @@ class Other:
 
 
 @dataclass(frozen=True)
+class Less:
+    """Point, as it was before it had b."""
+
+    a: Any
+
+
+Less.__qualname__ = "Point"
+
+
+@dataclass(frozen=True)
 class Scale:
     """A measure with a number of its own."""
 
@@ -47,6 +57,10 @@ def product(setting: Point | Other, seed: int, *, by: Any = 1.0, **more: object)
 
 def total(setting: Point, seed: int) -> dict:
     return {"value": setting.a + setting.b + seed}
+
+
+def constant(setting: Point | Less, seed: int) -> dict:
+    return {"value": getattr(setting, "b", 0.0)}
 
 
 def scaled(by: float) -> Callable[[Point, int], dict]:
@@ -102,6 +116,10 @@ def test_a_row_says_what_was_measured(tmp_path: Path) -> None:
     found = [sweep.run(measure, [kind(3)], [0], path)[0] for measure, kind in runs]
     assert [row["value"] for row in found] == [1.5, 3.0, 1.5, 3.5]
     assert len(stored(path)) == 4
+    # one that has a field less takes nothing from those that have it
+    assert mark(total, Less) != mark(total, Point)
+    assert sweep.run(constant, [Point(3, 9.0)], [0], tmp_path / "less.json")[0]["value"] == 9.0
+    assert sweep.run(constant, [Less(3)], [0], tmp_path / "less.json")[0]["value"] == 0.0
     # each finds its own again, and nothing is measured anew
     before = path.read_bytes()
     assert [sweep.run(measure, [kind(3)], [0], path)[0] for measure, kind in runs] == found

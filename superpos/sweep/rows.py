@@ -40,13 +40,14 @@ def mark(measure: Callable, kind: type) -> str:
     """The mark of a measurement in a row: a hash of the function's name, its fixed arguments and the dataclass.
 
     Fixed are those of a `functools.partial`, and what a function made inside another took from there. The source code
-    is not looked at.
+    is not looked at. The dataclass is told by its name and those of its fields: what it was before it lost one, it is
+    no more.
 
     Raises:
         TypeError: if it cannot be told by its name, such as a lambda, or holds something that has no lasting name.
     """
     try:
-        told = _told("measure", measure), f"{kind.__module__}.{kind.__qualname__}"
+        told = _told("measure", measure), f"{kind.__module__}.{kind.__qualname__}", sorted(f.name for f in fields(kind))
     except (RecursionError, ValueError) as error:
         raise TypeError(f"measure is {measure!r}, which holds itself or something not yet made ({error})") from error
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
