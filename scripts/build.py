@@ -25,6 +25,8 @@ WARNED = re.compile(r"^.*(?:WARNING|ERROR|CRITICAL): .*$", re.MULTILINE)
 PROGRESS = re.compile(r"([\w./-]+)\.md: (Executing notebook|Executed notebook in [\d.]+ seconds)")
 MARK = ".built"  # in every folder that a build has made; as html/.built it is also what make compares sources with
 MADE = ("next", "html", "html.old", "jupyter_execute", "jupyter_execute.old")
+BESIDE = (MARK, "build.log", "cache", "sources", "sources.new", "first", "second")  # by the build too, and by make
+PRINTED = ("superpos.html", "superpos.pdf", "superpos.pdf.new")
 
 
 class Refused(Exception):
@@ -57,11 +59,21 @@ def _ours(build: Path) -> bool:
 
 
 def clean(build: Path) -> None:
-    """Remove a folder that was taken for builds, with all that is in it."""
-    if build.exists():
-        if not _ours(build):
-            raise Refused(f"BUILD is {build}; no build has made it, so it is not removed")
-        shutil.rmtree(build)
+    """Remove a folder that was taken for builds; refused, before anything is removed, if it holds anything else."""
+    if not build.exists():
+        return
+    if not _ours(build):
+        raise Refused(f"BUILD is {build}; no build has made it, so it is not removed")
+    there = sorted(build.iterdir())
+    if others := [entry.name for entry in there if entry.name not in (*MADE, *BESIDE, *PRINTED)]:
+        raise Refused(f"BUILD is {build}; no build has made {', '.join(others[:3])} in it: move that away")
+    for entry in there:
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+    if not build.is_symlink():
+        build.rmdir()
 
 
 def run(command: list[str], log: Path) -> int:

@@ -82,6 +82,26 @@ def test_what_a_user_puts_into_the_folder_of_a_build_stays(
     assert contents(folder) == before
 
 
+def test_clean_removes_nothing_else(tmp_path: Path, builder: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    folder, link = tmp_path / "docs", tmp_path / "link"
+    link.symlink_to(folder)
+    assert build.command([str(folder)]) == 0
+    (folder / "notes.txt").write_text("years of work", encoding="utf8")
+    before = contents(folder)
+    for name in (folder, link):
+        assert build.command(["--clean", str(name)]) == 2
+        assert "no build has made notes.txt in it" in capsys.readouterr().err
+        assert contents(folder) == before
+    (folder / "notes.txt").rename(tmp_path / "notes.txt")
+    (folder / "cache").symlink_to(tmp_path)  # elsewhere, where there is room
+    assert build.command(["--clean", str(link)]) == 0
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["docs", "link", "notes.txt"]
+    assert not list(folder.iterdir())
+    assert build.command([str(link)]) == 0
+    assert build.command(["--clean", str(folder)]) == 0
+    assert not folder.exists()
+
+
 def test_a_link_in_the_place_of_the_site_is_not_followed(tmp_path: Path, builder: list[str]) -> None:
     folder, elsewhere = tmp_path / "docs", tmp_path / "elsewhere"
     assert build.command([str(folder)]) == 0
