@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from superpos.blocks import BlockLayer, BlockNetwork
+from superpos.checks import check_number, check_positive
 from superpos.circuits import INDICATOR
-from superpos.compression.choice import Report
+from superpos.compression.choice import METHODS, Report
 from superpos.compression.large import Large
 from superpos.compression.records import Origin
 from superpos.compression.tensors import DTYPES, digest, infinite, read_tensors, write_tensors
@@ -133,8 +134,20 @@ def _same_indices(core: Network, own: Tensors) -> None:
 def _check(core: Network, widths: Tensor, origin: Origin, report: Report) -> None:
     """Refuse words that do not fit the numbers."""
     d = core.d - (INDICATOR if origin.threshold is not None else 0)
-    if (report.T, report.L) != (core.T, core.L) or not 1 <= report.z <= core.T:
-        raise ValueError(f"the report is of {report.T} circuits of {report.L} layers, not of {core.T} of {core.L}")
+    kind = {"exact": ExactNetwork, "dedicated": DedicatedNetwork}.get(report.method, BlockNetwork)
+    if report.method not in METHODS or type(core) is not kind:
+        raise ValueError(f"the report is of method {report.method}, the network is {type(core).__name__}")
+    if (origin.threshold is None) == (report.method == "balanced"):
+        raise ValueError(f"threshold is {origin.threshold}, and the network of method {report.method}")
+    told, there = (report.T, report.L, report.d, report.width), (core.T, core.L, d, core.D)
+    if told != there or type(report.z) is not int or not 1 <= report.z <= core.T:
+        said, found = ("{} circuits of {} layers and width {} in width {}".format(*sizes) for sizes in (told, there))
+        raise ValueError(f"the report is of {said}, {report.z} of them active; the network of {found}")
+    if origin.threshold is not None:
+        check_positive("threshold", origin.threshold)
+    check_number("tolerance", report.tolerance, at_least=0.0)
+    if report.tolerance >= 1:
+        raise ValueError(f"tolerance is {report.tolerance}")
     if origin.kind not in ("mlp", "residual"):
         raise ValueError(f"modules are of kind {origin.kind!r}")
     for name in origin.names or ():
@@ -145,11 +158,11 @@ def _check(core: Network, widths: Tensor, origin: Origin, report: Report) -> Non
     if origin.names is not None and len(set(origin.names)) != core.T:
         twice = next(name for i, name in enumerate(origin.names) if name in origin.names[:i])
         raise ValueError(f"names hold {twice!r} twice")
-    columns = core.L + 1 if origin.kind == "mlp" else None
+    columns = core.L + (origin.kind == "mlp")  # residual blocks as MLPs have a layer more
     if widths.dtype != torch.int64 or widths.dim() != 2 or len(widths) != core.T or widths.shape[1] < 2:
         raise ValueError(f"widths are {widths.dtype} of shape {tuple(widths.shape)}, of {core.T} modules")
-    if columns is not None and widths.shape[1] != columns:
-        raise ValueError(f"widths are of {widths.shape[1] - 1} layers; there are {core.L}")
+    if widths.shape[1] != columns:
+        raise ValueError(f"widths are of {widths.shape[1] - 1} layers; there are {columns - 1}")
     if int(widths.min()) < 1 or int(widths.max()) > d:
         raise ValueError(f"widths are {widths.min()} … {widths.max()}; they must lie in 1 … {d}")
 
