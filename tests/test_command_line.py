@@ -78,7 +78,8 @@ def test_a_network_with_a_relu_at_its_end_is_another(here: Path, capsys: pytest.
     assert main([*COMPRESS, "--last-relu"]) == OK
     assert main(["verify", "big.safetensors", "nets.safetensors", "--last-relu"]) == OK
     assert "assumed        a ReLU stands after the last" in capsys.readouterr().out
-    assert main(["verify", "big.safetensors", "nets.safetensors"]) == FAILS
+    assert main(["verify", "big.safetensors", "nets.safetensors"]) == REFUSED
+    assert "modules end without a ReLU; those that the network carries end with a ReLU" in capsys.readouterr().err
 
 
 def test_exit_codes_are_documented(capsys: pytest.CaptureFixture[str]) -> None:
