@@ -114,8 +114,7 @@ class ExactNetwork(Network):
             return True  # nothing is said of how far it goes
         most = crowded(self.plan.n_g, SLACK * self.reach)
         sorts = all(most <= layer.C for layer in self.layers if isinstance(layer, Split | OneHot))
-        rectified = (cell for cell in self.cells if cell.relu)
-        return sorts and all((c.C or 0.0) >= heard(c.cells, c.biases, self.bound) for c in rectified)
+        return sorts and all((c.C or 0.0) >= heard(c.cells, c.biases, self.bound) for c in self.cells if c.relu)
 
     def owner(self, l: int, i: Tensor, j: Tensor, own: Bool[Tensor, "L1 T d"]) -> Tensor:
         """The circuit to which entry (i, j) of the weights of layer l belongs.
