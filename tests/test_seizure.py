@@ -1,5 +1,6 @@
 """The recursion for idle slots against networks that were built, and against hand-sized cases."""
 
+import itertools
 import math
 
 import plain
@@ -178,6 +179,41 @@ def test_the_indicator_that_a_slot_hears_of_idle_slots(kind: str, T: int, n: int
         spread = found.std().item()
         assert heard.mean().item() == pytest.approx(found.mean().item(), abs=0.05 * spread), (a, "mean")
         assert heard.std().item() == pytest.approx(spread, rel=0.08), (a, "spread")
+
+
+@pytest.mark.parametrize("T", [4, 7])
+def test_how_often_one_of_some_circuits_has_a_slot(T: int) -> None:
+    """Over all sets of a circuits, the others of a slot of u uses among them: some are too many to miss it."""
+    code = codes.progression(T, 5, 2)
+    field = Field(code, 1, 0)
+    sets = [set(x) for a in range(1, T + 1) for x in itertools.combinations(range(T), a)]
+    found = field._linked(torch.arange(1, T + 1, dtype=torch.float64)[:, None])
+    for a in range(1, T + 1):
+        for u, predicted in zip(field.uses.tolist(), found[a - 1].tolist(), strict=True):
+            hit = [len(x & set(range(int(u)))) > 0 for x in sets if len(x) == a]
+            assert predicted == pytest.approx(sum(hit) / len(hit), abs=1e-9), (a, u)
+
+
+def test_how_many_slots_of_one_circuit_others_link() -> None:
+    """Of every circuit of a code, on busy slots or on lonely ones, over all sets of three others, or of four that meet."""
+    T, n, S, a, code = 30, 60, 4, 3, codes.line(30, 60, 4)
+    field, rows = Field(code, 1, 0), [set(own) for own in code.slots.tolist()]
+    for t in range(T):
+        shared = [rows[u] & rows[t] for u in range(T) if u != t]
+        linked = [float(len(set().union(*some))) for some in itertools.combinations(shared, a)]
+        more = [
+            float(len(first.union(*some)))
+            for i, first in enumerate(shared)
+            if first
+            for some in itertools.combinations(shared[:i] + shared[i + 1 :], a)
+        ]
+        for start, counts in enumerate((linked, more)):
+            K = torch.tensor(counts) - start  # links of a circuits beside those that were there
+            below = field.links[a, start, field.kind[t]]
+            chance = below.diff(prepend=below.new_zeros(1))
+            k = torch.arange(S + 1) - start
+            assert (chance @ k.double()).item() == pytest.approx(K.mean().item(), rel=0.05), (t, start)
+            assert (chance @ k.square().double()).item() == pytest.approx(K.square().mean().item(), rel=0.1), (t, start)
 
 
 def test_a_loud_sample_hears_more() -> None:
