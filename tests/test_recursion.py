@@ -5,7 +5,7 @@ circuit, one of mean square q on those of each inactive one. The settings are su
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 import pytest
 import torch
@@ -47,7 +47,30 @@ def mirror(T: int, d: int, m: int, seed: int) -> ResidualCircuits:
     return ResidualCircuits(one, one, torch.zeros(1, T, d))
 
 
+def signed(T: int, d: int, m: int, seed: int) -> ResidualCircuits:
+    """As mirror, with biases of either sign, which are on-indicators."""
+    bias = torch.where(torch.arange(T) % 2 == 0, 0.1, -0.1)[None, :, None].expand(1, T, d).contiguous()
+    return ResidualCircuits(mirror(T, d, m, seed).w_in, mirror(T, d, m, seed).w_out, bias)
+
+
+def seesaw(T: int, d: int, m: int, seed: int) -> ResidualCircuits:
+    """x ± ReLU(x): what half of the circuits write back in phase, the others take away."""
+    small = mirror(T, d, m, seed)
+    return ResidualCircuits(small.w_in, small.w_out * signs(T), small.bias)
+
+
+def signed_seesaw(T: int, d: int, m: int, seed: int) -> ResidualCircuits:
+    """As seesaw, with biases of either sign."""
+    small = signed(T, d, m, seed)
+    return ResidualCircuits(small.w_in, small.w_out * signs(T), small.bias)
+
+
+def signs(T: int) -> Tensor:
+    return torch.where(torch.arange(T) % 4 < 2, 1.0, -1.0)[None, :, None, None]
+
+
 KINDS = ("active", "inactive")
+TERMS = tuple(field.name for field in fields(theory.recursion.Terms))
 Family = Callable[[int, int, int, int], ResidualCircuits]
 
 
@@ -67,6 +90,12 @@ class Case:
     q: float = 0.0
     ones: bool = False  # inputs (1, …, 1) in the place of random ones
     kinds: tuple[str, ...] = KINDS
+    terms: tuple[str, ...] = TERMS
+
+
+def echoed(family: Family, T: int, z: int, D: int, M: int, S: int, *, d: int, e: float = 0.0, q: float = 0.0) -> Case:
+    """Only what an active circuit hears back: its total in phase is not predicted if errors stand in the stream."""
+    return Case(family, T, z, D, M, S, d=d, m=d, e=e, q=q, kinds=("active",), terms=("written_back",))
 
 
 CASES = {
@@ -78,7 +107,18 @@ CASES = {
     "unequal": Case(unequal, 64, 1, 64, 512, 8, kinds=("inactive",)),
     "alike": Case(alike, 5, 4, 512, 16, 4, m=2, ones=True),
     "alike on all neurons": Case(alike, 2, 1, 512, 16, 4, ones=True, kinds=("inactive",)),
+    "all active": Case(gaussian, 6, 6, 32, 1024, 2, m=1, e=100.0, kinds=("active",)),
     "in phase": Case(mirror, 60, 1, 64, 256, 2, d=2, m=2, kinds=("active",)),
+    "in phase with an error": echoed(mirror, 60, 1, 64, 256, 2, d=2, e=16.0),
+    "in phase with what stands there": echoed(mirror, 60, 1, 64, 256, 2, d=2, q=16.0),
+    "in phase with many": echoed(mirror, 60, 20, 32, 256, 2, d=2),
+    "in phase with indicators": echoed(signed, 60, 1, 64, 512, 2, d=2),
+    "half in phase": echoed(seesaw, 60, 1, 256, 2048, 2, d=4),
+    "one coordinate": echoed(seesaw, 60, 1, 256, 2048, 2, d=1),
+    "one coordinate and its error": echoed(seesaw, 60, 1, 256, 2048, 2, d=1, e=8.0),
+    "one coordinate and what stands there": echoed(seesaw, 60, 1, 256, 2048, 2, d=1, q=0.02),
+    "one coordinate of few neurons": echoed(seesaw, 60, 1, 256, 16, 1, d=1),
+    "one coordinate and an indicator": echoed(signed_seesaw, 60, 1, 256, 2048, 2, d=1),
 }
 
 
@@ -105,7 +145,8 @@ def drawn(case: Case, seed: int) -> tuple[ResidualCircuits, Tensor, Tensor]:
 def foretold(case: Case, seed: int) -> dict[str, float]:
     (s,) = theory.statistics(*drawn(case, seed))
     prediction = theory.layer(s, case.T, case.D, case.M, case.S, case.z, e=case.e, q=case.q)[0]
-    return {f"{kind} {name}": v for kind in case.kinds for name, v in asdict(getattr(prediction, kind)).items()}
+    terms = {f"{kind} {name}": asdict(getattr(prediction, kind))[name] for kind in case.kinds for name in case.terms}
+    return {"signal": prediction.signal, **terms}
 
 
 def taken_apart(case: Case, sample: int, seed: int) -> dict[str, float]:
@@ -141,4 +182,7 @@ def taken_apart(case: Case, sample: int, seed: int) -> dict[str, float]:
         "written_back": (others**2).sum(dim=-1),
         "total": ((torch.einsum("tDk,bD->btk", E[..., :d], after) - following) ** 2).sum(dim=-1),
     }
-    return {f"{kind} {k}": v[on == (kind == "active")].mean().item() for k, v in squares.items() for kind in case.kinds}
+    terms = {
+        f"{kind} {k}": squares[k][on == (kind == "active")].mean().item() for k in case.terms for kind in case.kinds
+    }
+    return {"signal": following[on].square().sum(dim=-1).mean().item(), **terms}

@@ -195,8 +195,8 @@ def test_how_often_one_of_some_circuits_has_a_slot(T: int) -> None:
 
 
 def test_how_many_slots_of_one_circuit_others_link() -> None:
-    """Of every circuit of a code, on busy slots or on lonely ones, over all sets of three others, or of four that meet."""
-    T, n, S, a, code = 30, 60, 4, 3, codes.line(30, 60, 4)
+    """Of every circuit of a code, on busy slots or lonely ones, over all sets of three others, or four that meet."""
+    T, S, a, code = 30, 4, 3, codes.line(30, 60, 4)
     field, rows = Field(code, 1, 0), [set(own) for own in code.slots.tolist()]
     for t in range(T):
         shared = [rows[u] & rows[t] for u in range(T) if u != t]

@@ -158,8 +158,8 @@ def _residual(
 ) -> Callable[[int], float]:
     small = circuits.random_residual(_SAMPLE, d, d, L, seed=seed, threshold=threshold)
     active = torch.arange(_SAMPLE)[:, None] if z == 1 else circuits.random_active(_SAMPLE, _SAMPLE, z, seed=seed)
-    # These weights are independent: the mean trace of a sample is chance, which T circuits would blow up.
-    by_layer = [replace(s, trace=0.0) for s in statistics(small, active, circuits.sphere(_SAMPLE, z, d, seed=seed))]
+    # These weights are independent: what pairs of a sample have in common is chance, which T circuits would blow up.
+    by_layer = [replace(s, traces=0.0) for s in statistics(small, active, circuits.sphere(_SAMPLE, z, d, seed=seed))]
 
     def predict(T: int) -> float:
         e = q = relative = 0.0

@@ -30,7 +30,7 @@ class Statistics:
         t: circuits of a sample of the batch.
         pre: their true pre-activations p.
         columns: their w_out.
-        trace: ⟨Σ_j w_in,j · w_out,j⟩ of all circuits: how much of what a circuit reads it would write back in phase.
+        traces: mean product, over pairs of circuits, of Σ_j w_in,j · w_out,j: what they read and write back in phase.
         silent_rows, silent_columns: w_in, with the on-indicator's column, and w_out of a sample of all circuits.
         indicator: whether a circuit has an on-indicator.
     """
@@ -44,7 +44,7 @@ class Statistics:
     t: Int64[Tensor, " samples"]
     pre: Float[Tensor, "samples m"]
     columns: Float[Tensor, "samples d m"]
-    trace: float
+    traces: float
     silent_rows: Float[Tensor, "silent m k"]
     silent_columns: Float[Tensor, "silent d m"]
     indicator: bool
@@ -89,13 +89,18 @@ def statistics(
                 t=t,
                 pre=pre.flatten(0, 1)[kept].double(),
                 columns=w_out[t],
-                trace=torch.einsum("tjk,tkj->t", own[..., : circuits.d], w_out).mean().item(),
+                traces=_pairs(torch.einsum("tjk,tkj->t", own[..., : circuits.d], w_out)),
                 silent_rows=own[some],
                 silent_columns=w_out[some],
                 indicator=indicator > 0,
             )
         )
     return found
+
+
+def _pairs(x: Float[Tensor, " T"]) -> float:
+    """Mean of x_t x_u over pairs t ≠ u."""
+    return ((x.sum().square() - x.square().sum()) / max(len(x) * (len(x) - 1), 1)).item()
 
 
 @dataclass(frozen=True)
@@ -139,8 +144,18 @@ def layer(
         total_active = e' + d ((z−1)(|y|² + e') + (T−z) q')/D,   total_inactive likewise.
 
     The neurons of a silent circuit read one and the same noise, so that E|w_out ĥ|² is taken over draws of it; for
-    independent weights it is m d ⟨w_out²⟩ (μ² + ν). One correction: what a silent circuit u hears of an active t, and
-    what t hears back of u, go through the same overlap E_uᵀE_t. Chapters 7 and 8. Ours.
+    independent weights it is m d ⟨w_out²⟩ (μ² + ν).
+
+    What a silent circuit u hears of an active t, G x_t with G = E_uᵀE_t, and what t hears back of u, Gᵀ w_out ĥ, go
+    through the same overlap. With g the noise that u reads in units of its size s, s² = r_inactive + q/d, one of the d
+    directions, that along x_t, has E(g·w_out ĥ)² in the place of E|w_out ĥ|², for the part (|x|² + e)/(D s²) of the
+    noise that comes from t. And where circuits write back in phase, E g·w_out ĥ = β_u s, the echoes of any two add
+    up, and with them those of everything else in the stream:
+
+        (T−z)(T−z−1) ⟨β_u β_v⟩ (|x|² + e + d r_active + 2q)/D²,
+
+    where 2q is what a silent circuit's answer to its own coordinates has in common with the rest. The total leaves out
+    what these echoes have in common with errors that stand in the stream already. Chapters 7 and 8. Ours.
 
     Returns:
         The prediction, and the new e and q.
@@ -182,9 +197,10 @@ def layer(
     neuron = (first.square() + spread).mean().item()
     inactive = (q + s.d * r_inactive, *linear(c_inactive, z, others), neuron, written)
     # E g·w_out ĥ by Stein's lemma: a mean over draws would be squared together with its sampling error.
-    size = math.sqrt(r_inactive + q / s.d)
+    noise = r_inactive + q / s.d  # that a silent circuit reads, on one coordinate
+    size = math.sqrt(noise)
     nudged = [answers(theta + shift + h, mixture, collisions(raised, z, pi))[0] for h in (size, -size)]
-    in_phase = s.trace * (nudged[0] - nudged[1]).mean().item() / 2
+    slope = (nudged[0] - nudged[1]).mean().item() / (2 * size)
 
     common, mixture = around(T - z)
     mean, variance = copies(s.pre, c_active[s.t] + common, mixture, collisions(raised, z - 1, pi), S)
@@ -195,8 +211,11 @@ def layer(
     own = own.item() / len(s.pre)
     active = (e + s.d * r_active, *linear(c_active, z - 1, T - z), (bias.square() + variance).mean().item(), own)
 
+    x = s.x - float(s.indicator) + e
+    echo = (T - z) / D * x / (D * noise) * _along(s, g, y, spread, written)
+    gain_square = (T - z) * (T - z - 1) * s.traces * (slope / D) ** 2
+    back = echo + gain_square * (x + s.d * r_active + 2 * q)
     e, q = e + own, q + written
-    back = _heard_back(s, g, y, spread, written, in_phase, T, D, z)
     total_active = e + read_off(s.d, D, (z - 1) * (s.y + e) + (T - z) * q) + back
     total_inactive = q + read_off(s.d, D, z * (s.y + e) + others * q) if z < T else float("nan")
     prediction = Prediction(
@@ -222,20 +241,11 @@ def _draws(s: Statistics, r: float, q: float, common: float) -> tuple[Tensor, Te
     return g[..., : s.d], shift
 
 
-def _heard_back(
-    s: Statistics, g: Tensor, y: Tensor, spread: Tensor, written: float, in_phase: float, T: int, D: int, z: int
-) -> float:
-    """What the shared overlap adds to an active circuit's `written_back`, beside d(T−z)E|w_out ĥ|²/D.
-
-    With G = E_uᵀE_t the silent u hears G x_t and t hears Gᵀ w_out ĥ(G x_t). Along x_t the two factors are not
-    independent: one of the d directions has E(g·w_out ĥ)² in the place of E|w_out ĥ|², g the noise that u reads in
-    units of its size; and where E g·w_out ĥ, `in_phase`, is not 0, the echoes of all T−z circuits add up.
-    """
-    of_t = (s.x - float(s.indicator)) / s.x / z  # share of the noise that comes from t's own coordinates
+def _along(s: Statistics, g: Tensor, y: Tensor, spread: Tensor, written: float) -> float:
+    """E(g·w_out ĥ)² − E|w_out ĥ|², g the noise that a silent circuit reads, in units of its size."""
     echo = (g * y).sum(dim=-1)
     along = torch.einsum("ngd,ndj->ngj", g, s.silent_columns).square() * spread
-    square = (echo.square() + along.sum(dim=-1)).mean().item()
-    return of_t / D * ((T - z) * (square - written) + ((T - z) * in_phase) ** 2)
+    return (echo.square() + along.sum(dim=-1)).mean().item() - written
 
 
 def layers(
