@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from superpos import balanced, circuits, codes, errors, residual, sweep, theory
+from superpos import balanced, circuits, codes, errors, redundant, residual, sweep, theory
 from superpos.sampling import generator
 
 N = 400_000  # samples of a Monte Carlo mean
@@ -231,6 +231,24 @@ def test_first_order_in_the_overlap_by_hand() -> None:
     assert (indicator.active, indicator.inactive) == (0.0, pytest.approx(0.3))
     # √(z(e^x − 1)/S) with x = TS²/n² = 0.6932, ln 2: √(3 · 1/2)
     assert theory.leak(1733, 100, 2, 3) == pytest.approx(1.5**0.5, rel=1e-3)
+
+
+@pytest.mark.parametrize("z", [1, 2])
+def test_redundant_circuits_that_forget_what_they_hear(z: int) -> None:
+    # At Tρ = 1.8: for z = 1 all of the error came back through inactive circuits, for z = 2 half of it and more.
+    T, n, S, seeds = 200, 100, 4, 6
+    code, found = codes.line(T, n, S), []
+    for seed in range(seeds):
+        c = circuits.kaleidoscopes(T, 3, seed=seed)
+        large = redundant.embed(c, 4 * n, S, seed=seed, code=code, ideal=True)
+        active = torch.arange(T)[:, None] if z == 1 else circuits.random_active(T, 200, z, seed=seed)
+        x = circuits.sphere(len(active), z, 2, seed=seed) / math.sqrt(2)
+        found.append(errors.measure(large, c, active, torch.cat([x.relu(), (-x).relu()], dim=-1)).active.mean)
+    mean, spread = torch.stack(found).mean(dim=0).tolist(), (torch.stack(found).std(dim=0) / seeds**0.5).tolist()
+    for l in (1, 2, 3):
+        expected = theory.mlps(l, T, z, code.rho_star).active  # of a state: E|a|² in the place of E|w a|²
+        assert spread[l - 1] <= 0.1 * expected + 1e-9  # or the next line would say nothing
+        assert abs(mean[l - 1] - expected) <= 0.1 * expected + 1e-9, l
 
 
 @pytest.mark.parametrize("z", [1, 2])
