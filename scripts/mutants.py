@@ -589,7 +589,7 @@ MUTANTS = (
         THEORY + "seizure.py",
         "math.expm1(T * S**2 / n**2)",
         "(T * S**2 / n**2)",
-        ("tests/test_theory.py::test_leak_is_what_idle_slots_hear_in_layer_2",),
+        ("tests/test_seizure.py::test_leak_is_the_spread_of_linked_slots",),
     ),
     Mutant(
         "propagation between MLPs",
@@ -652,7 +652,7 @@ MUTANTS = (
         THEORY + "equations.py",
         "(1 / S + (1 - 1 / S) * correlation)",
         "1.0",
-        (f"{TERM}[indicators]",),
+        (f"{TERM}[many circuits]",),
     ),
     # The counting of codes.
     Mutant(
