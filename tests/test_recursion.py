@@ -14,6 +14,7 @@ from torch import Tensor
 from superpos import circuits, residual, theory
 from superpos.circuits import ResidualCircuits
 from superpos.sampling import generator
+from superpos.theory.recursion import Terms
 
 BATCH, SEEDS, SAMPLES = 16, 60, 6  # a sample of circuits for the prediction is enough
 
@@ -70,7 +71,7 @@ def signs(T: int) -> Tensor:
 
 
 KINDS = ("active", "inactive")
-TERMS = tuple(field.name for field in fields(theory.recursion.Terms))
+TERMS = tuple(field.name for field in fields(Terms))
 Family = Callable[[int, int, int, int], ResidualCircuits]
 
 
