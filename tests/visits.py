@@ -76,11 +76,19 @@ COLOURS = ["color-contrast", "link-in-text-block"]  # of all rules those that th
 
 def unfit(page: Page, tags: list[str] = RULES) -> list[str]:
     """What axe finds on the page as it stands, beyond what is allowed; without tags of rules the colours alone."""
-    page.wait_for_timeout(450)  # scrolling.js has named what scrolls, and colours have come to rest
-    if not page.evaluate("'axe' in window"):
-        page.evaluate(AXE)
-    page.evaluate(LOOKS)
-    return page.evaluate(CHECK, [tags, ALSO if tags else COLOURS, ALLOWED])
+    found: list[str] = []
+    for pause in (
+        450,
+        2000,
+    ):  # scrolling.js has named what scrolls, and colours have come to rest; on a busy machine late
+        page.wait_for_timeout(pause)
+        if not page.evaluate("'axe' in window"):
+            page.evaluate(AXE)
+        page.evaluate(LOOKS)
+        found = page.evaluate(CHECK, [tags, ALSO if tags else COLOURS, ALLOWED])
+        if not found:
+            break
+    return found
 
 
 # --- Sizes and formulas -----------------------------------------------------------------------------------------------
