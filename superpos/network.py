@@ -22,8 +22,9 @@ class Run:
     """The result of a run of the large network: what it says about the circuits that were active. Chapter 3.
 
     Attributes:
-        estimates: entry 0 is the inputs, entry l what is read of each active circuit after circuit layer l.
-        on: fraction of the large network's neurons that are on (> 0) in each circuit layer, over the batch.
+        estimates: entry 0 is the inputs, entry l what is read of each active circuit after circuit layer l, of all
+            layers after which the network can be read (`depths`).
+        on: fraction of the large network's neurons that are on (> 0) in each of these layers, over the batch.
         live: whether the large network says that it holds an estimate of an active circuit. Most cannot tell: all are.
     """
 
@@ -138,6 +139,11 @@ class Network(nn.Module, ABC):
     def L(self) -> int:
         """The number of circuit layers."""
         return sum(layer.computes for layer in self._layers())
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """The circuit layers after which it can be read, in the order of `states`: all of them, 1 … L."""
+        return tuple(range(1, self.L + 1))
 
     @abstractmethod
     def encode(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]) -> Float[Tensor, "B D"]:
@@ -281,7 +287,7 @@ class Network(nn.Module, ABC):
 
     def _run_part(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]) -> Run:
         estimates, on, A = [inputs], [], inputs
-        for l, (neurons, A) in enumerate(self.states(active, inputs), start=1):
+        for l, (neurons, A) in zip(self.depths, self.states(active, inputs), strict=True):
             estimates.append(self.read(A, active, l))
             on.append((neurons > 0).to(inputs.dtype).mean())
         return Run(torch.stack(estimates), torch.stack(on), self.live(A, active, self.L))

@@ -112,7 +112,7 @@ def choose(
         if name == "dedicated":
             options.append(Option(name, wide, f"each circuit has neurons of its own: {dedicated.PROMISE.words}"))
         elif name == "exact":
-            options.append(_exact(small, z, tolerance))
+            options.append(_exact(small, z))
         elif tolerance == 0:
             options.append(Option(name, None, "nothing is proved of it: it needs a tolerance above 0"))
         else:
@@ -124,7 +124,7 @@ def choose(
             options.append(_unproved(recipes[name], limit, tolerance, seed, active, inputs))
     found = [o for o in options if o.D is not None and (D is None or o.D <= D)]
     if not found:
-        others = [] if method in ("auto", "exact", "dedicated") else [_exact(small, z, tolerance)]
+        others = [] if method in ("auto", "exact", "dedicated") else [_exact(small, z)]
         needs = "; ".join(f"{o.method} needs D ≥ {o.D}" if o.D else f"{o.method}: {o.why}" for o in [*options, *others])
         raise ValueError(
             f"{'tolerance' if D is None else 'D'} is {tolerance if D is None else D}; {small.T} circuits of width "
@@ -147,11 +147,11 @@ def standard(
     return turns(T, batch, z, generator=generator(seed, "active")).to(like.device), x.to(like)
 
 
-def _exact(small: MLPCircuits, z: int, tolerance: float) -> Option:
-    plan = exact.plan(small.T, small.d, z=z, tolerance=tolerance)
-    lanes = f"{plan.S} column{'s' * (plan.S > 1)} of {plan.q} lane{'s' * (plan.q > 1)} of {plan.n_g} slots"
-    lost = f"; {plan.missing:.2%} of active circuits have no live copy, and say so" if plan.missing else ""
-    return Option("exact", plan.D, f"{lanes}: {plan.promise(z).words}{lost}")
+def _exact(small: MLPCircuits, z: int) -> Option:
+    plan = exact.plan(small.T, small.d, z=z, constant=z > 1 or bool(small.biases.any()))
+    lanes = f"{plan.lanes} lane{'s' * (plan.lanes > 1)} of {plan.n} slots"
+    entry = "" if plan.entry is None else f", {plan.entry.N} slots at the entry"
+    return Option("exact", plan.D, f"{lanes}{entry}: {plan.promise(z).words}")
 
 
 def _unproved(

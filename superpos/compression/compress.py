@@ -35,8 +35,8 @@ def compress(
         modules: networks as `superpos.circuits.from_modules` takes them, a list or a mapping from names, or circuits.
             Residual blocks are rewritten as MLPs.
         z: how many are active at once.
-        tolerance: what may go wrong. For "exact" the fraction of active circuits that have no live copy, and say so;
-            for constructions of which nothing is proved, the squared error of outputs over their mean square.
+        tolerance: what may go wrong in constructions of which nothing is proved: the squared error of outputs over
+            their mean square. The exact one needs none.
         D: width at most.
         method: "exact", "dedicated", "balanced" or "redundant"; "auto" takes the narrowest that does what is asked.
         seed: of everything drawn.
@@ -76,7 +76,7 @@ def compress(
         reach = None
         if bound is None:
             reach, bound = REACH, small.activation_bound(REACH)
-        network = exact.embed(small, D, z=z, tolerance=tolerance, seed=seed, bound=bound, reach=reach)
+        network = exact.embed(small, D, z=z, bound=bound, reach=reach)
     names = tuple(modules) if isinstance(modules, Mapping | nn.ModuleDict) else None
     origin = Origin(kind, names, recipe.threshold if recipe else None, small)
     return Compressed(network, widths, origin, report)

@@ -17,8 +17,8 @@ from superpos.compression.large import Large
 from superpos.compression.records import Origin
 from superpos.compression.tensors import DTYPES, digest, infinite, read_tensors, write_tensors
 from superpos.dedicated import DedicatedNetwork, OwnMLPLayer
-from superpos.exact import ExactNetwork, Plan
-from superpos.exact.layers import Cell, LaneLayer, sorting
+from superpos.exact import Entry, ExactNetwork, Plan
+from superpos.exact.build import assemble
 from superpos.network import Layer, Network
 from superpos.writing import written
 
@@ -185,8 +185,8 @@ def _describe(network: Network) -> dict[str, Any]:
             "plan": asdict(network.plan),
             "bound": network.bound,
             "reach": network.reach,
-            "sorting": getattr(network.layers[0], "C", None) if network.plan.z > 1 else 0.0,
-            "cells": [{"C": c.C, "shift": c.shift, "relu": c.relu} for c in network.cells],
+            "nonnegative": network.nonnegative,
+            "last_relu": network.cells[-1].relu,
         }
     if isinstance(network, DedicatedNetwork):
         return {"construction": "dedicated", "T": network.T, "d": network.d, "relu": _relu(network)}
@@ -199,22 +199,28 @@ def _relu(network: Network) -> list[bool]:
 
 
 def _exact(about: dict[str, Any], tensors: Tensors) -> ExactNetwork:
-    plan = Plan(**about["plan"])
-    here, there = (_within(tensors, name, (plan.S, plan.T), plan.n_g) for name in ("here", "there"))
-    skip = len({name.split(".")[1] for name in tensors if name.startswith("layers.")}) - len(about["cells"])
-    cells: list[LaneLayer] = []
-    w = torch.empty(0)
-    for l, cell in enumerate(about["cells"]):
-        w, b = (tensors[f"layers.{skip + l}.{name}"] for name in ("cells", "biases"))
-        if tuple(w.shape) != (*b.shape, plan.d) or tuple(b.shape) != (plan.S, plan.n_g, plan.n_g, plan.d):
+    if "sorting" in about:
+        raise ValueError(
+            "it is of the exact construction of an earlier superpos, which took wider networks; make it again: "
+            "superpos.compress(modules, z=…), or with the modules that this earlier version extracts from it"
+        )
+    sizes = dict(about["plan"])
+    entry = sizes.pop("entry")
+    plan = Plan(**sizes, entry=None if entry is None else Entry(**entry))
+    weights, biases = (
+        [tensors[name] for name in sorted(tensors, key=_layer) if name.endswith(f".{kind}")]
+        for kind in ("weights", "biases")
+    )
+    for w, b in zip(weights, biases, strict=True):
+        if tuple(w.shape) != (*b.shape, plan.d) or tuple(b.shape) != (plan.n, plan.n, plan.d):
             raise ValueError(f"weights of shape {tuple(w.shape)} and biases of {tuple(b.shape)} do not fit the plan")
-        cells.append(Cell(w, b, plan.z, back=l % 2 == 1, **cell))
-    sort = sorting(plan.S, plan.z, plan.n_g, plan.d + 2, about["sorting"])
-    layers = [layer.to(w) for layer in (*sort, *cells)]
-    network = ExactNetwork(plan, here, there, layers, about["bound"], about["reach"])
-    if not network.gated:
-        raise ValueError("gates are weaker than the bound and the reach ask")
-    return network
+    rest = (about[name] for name in ("last_relu", "bound", "reach", "nonnegative"))
+    return assemble(plan, weights, biases, *rest)
+
+
+def _layer(name: str) -> int:
+    """The number of the layer to which a tensor belongs."""
+    return int(name.split(".")[1])
 
 
 def _dedicated(about: dict[str, Any], tensors: Tensors) -> DedicatedNetwork:

@@ -34,6 +34,8 @@ class Summary:
 class Errors:
     """The errors after each circuit layer: entry l − 1 belongs to layer l.
 
+    A network that can be read after some layers only (`Network.depths`) has an entry for each of these.
+
     Attributes:
         active: |x̂_t − x_t|² of active circuits.
         inactive: |x̂_u|² of inactive ones, whose state should read 0; NaN where every circuit is active.
@@ -145,8 +147,8 @@ def _measure(
     """The errors of several linear functions of a state, from one run."""
     check_pair(network, circuits)
     network.check(active, inputs)
-    truth = circuits.run(active, inputs)[1:]
-    size, L, count = network.T * network.d, circuits.L, len(observables)
+    truth = circuits.run(active, inputs)[list(network.depths)]
+    size, L, count = network.T * network.d, len(network.depths), len(observables)
     own: list[list[Tensor]] = [[] for _ in range(count * L)]
     others: list[list[Tensor]] = [[] for _ in range(count * L)]
     on = truth.new_zeros(L, 1)
@@ -154,11 +156,11 @@ def _measure(
         t, x, true = part[0], part[1], part[2].transpose(0, 1)
         silent = torch.ones(len(t), network.T, dtype=torch.bool, device=t.device).scatter_(1, t, False)
         by_layer = []
-        for l, (neurons, A) in enumerate(network.states(t, x), start=1):
-            error, everyone = network.read(A, t, l) - true[l - 1], network.read_all(A, l)
+        for row, (l, (neurons, A)) in enumerate(zip(network.depths, network.states(t, x), strict=True)):
+            error, everyone = network.read(A, t, l) - true[row], network.read_all(A, l)
             for k, observe in enumerate(observables):
-                own[k * L + l - 1].append(observe(error).square().sum(dim=-1))
-                others[k * L + l - 1].append(observe(everyone).square().sum(dim=-1)[silent].view(len(t), -1))
+                own[k * L + row].append(observe(error).square().sum(dim=-1))
+                others[k * L + row].append(observe(everyone).square().sum(dim=-1)[silent].view(len(t), -1))
             by_layer.append((network.blocks(neurons) > 0).to(A.dtype).mean(dim=(0, 2)))
         on = on + torch.stack(by_layer) * (len(t) / len(active))
     found = []

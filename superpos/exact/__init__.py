@@ -2,6 +2,7 @@
 
 from superpos.exact.build import embed
 from superpos.exact.network import ExactNetwork
-from superpos.exact.plan import Plan, plan
+from superpos.exact.plan import plan
+from superpos.exact.sizes import Entry, Plan
 
-__all__ = ["ExactNetwork", "Plan", "embed", "plan"]
+__all__ = ["Entry", "ExactNetwork", "Plan", "embed", "plan"]

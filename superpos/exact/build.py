@@ -1,16 +1,23 @@
 """Circuits in, an exact network out: the theorem and its proof. Chapter 11."""
 
-import torch
-from jaxtyping import Float, Int64
-from torch import Tensor
+import math
 
-from superpos import codes
-from superpos.checks import check_positive, check_seed
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from superpos.checks import check_positive
 from superpos.circuits import MLPCircuits
-from superpos.exact.layers import Cell, crowded, heard, sorting
-from superpos.exact.network import SLACK, ExactNetwork
-from superpos.exact.plan import Plan, plan
-from superpos.sampling import generator
+from superpos.exact import sizes
+from superpos.exact.cells import Cell, heard
+from superpos.exact.gates import Places, StairsI, StepsI, WiresI, sets
+from superpos.exact.layers import Clear, ClearTies, Compare, ExactLayer, Keys, Mark, Match, Ties
+from superpos.exact.limits import SLACK
+from superpos.exact.network import ExactNetwork
+from superpos.exact.plan import plan
+from superpos.exact.sizes import Plan, Stage
+
+_ROUNDS = {"mark": Mark, "compare": Compare, "match": Match, "clear": Clear}
 
 
 def embed(
@@ -18,81 +25,128 @@ def embed(
     D: int | None = None,
     *,
     z: int = 1,
-    tolerance: float = 0.0,
-    seed: int = 0,
+    lanes: int | None = None,
     bound: float | None = None,
     reach: float | None = None,
+    nonnegative: bool = False,
 ) -> ExactNetwork:
     """One MLP that carries T MLP circuits and computes any z of them exactly, in every layer and at any depth.
 
-    A column of n slots has n² pairs (i, j), and a pair is one circuit: its state is at slot i after even layers and
-    at j after odd ones, and the weights between i and j are its own (`Cell`). One circuit alone is computed exactly.
-    Two in one lane would disturb each other, so the first layers sort (`Split`, `Rest`): the circuit on the first
-    occupied slot gets a lane of its own, that on the last another, and so on, up to z. Circuits that share slot i
-    cannot be told apart; `Staircase` and `OneHot` silence their lane. That is why there are S columns, with pairs as
-    `superpos.codes.columns` gives them.
+    A lane of n slots has n² pairs (i, j), and a pair is one circuit: its state is at slot i after even layers and at j
+    after odd ones, and the weights between i and j are its own (`Cell`). Two circuits in one lane would disturb each
+    other; so each of z active ones gets a lane. For z ≥ 2 the network itself hands them out: the input puts every
+    circuit on S slots of a short code, the first layers take single circuits out one by one into a list, and every
+    place of the list has a lane.
 
-    **Theorem.** With S = z columns every set of at most z active circuits is computed exactly.
+    **Theorem.** Let S = (z − 1)(k − 1) + 1. Every set of at most z active circuits is computed exactly.
 
-    Here n is such that it has z columns, T ≤ n², and |a| ≤ β for all activations, inputs included.
+    Here T ≤ n², T ≤ q^k, and |a| ≤ β for all activations, |x| ≤ ρ for inputs.
 
-    *Proof.* (1) Two circuits have the same slot i in at most one column (`superpos.codes.columns`). So the z − 1 others
-    spoil at most z − 1 of a circuit's z columns: in one of them it is alone on its slot. (2) In that column at most z
-    slots are occupied. Each `Split` takes the first and the last of them into lanes of their own and each `Rest` what
-    has been taken out of the remainder, without rounding (a number minus itself, and numbers with exact zeros added);
-    after z lanes nothing is left. So the circuit has a lane to
-    itself (or two: a lone slot is the first and the last). (3) In a lane with one circuit its gates are on
-    at i and j and off elsewhere. A slot j' ≠ j hears at most β‖w_u‖ + |b_u| ≤ C of the circuit u whose pair is (i, j'),
-    minus C: it is silent. Slot j hears w_t a_t + b_t, since (i, j) has one owner, and zeros. So the lane holds the
-    circuit's next state at j, and zeros elsewhere; by induction it does so after every layer. (4) A lane in which
-    circuits share the slot has V ≥ 2n and is silenced before the first layer. All others are empty, or hold one. ∎
+    *Proof.* (1) Two circuits share a slot in at most k − 1 columns (`superpos.codes.polynomials`). So the z − 1 others
+    spoil at most (z − 1)(k − 1) of a circuit's columns: in one of them it is alone on its slot. (2) One circuit on a
+    slot has the key B ≤ V < 2B, several V ≥ 2B: after `ClearTies` every active circuit is still on a slot, and every
+    slot that is not empty holds one. (3) Each round takes out the first such slot (`Mark`), bit for bit, since exact
+    zeros are added to it; and clears it with all slots of the same key (`Compare`, `Match`, `Clear`). So after z rounds
+    every active circuit is in the list once, and the other places are empty. Keys are integers that the number format
+    holds, so that nothing of this is rounded. (4) A place makes the wires of its circuit's slots i and j, and puts
+    (x, 1) on slot i of its lane (`StairsI` … `Places`); an empty one leaves its lane at 0. (5) In a lane with circuit
+    t = (i, j) a slot j' ≠ j hears at most β‖w_u‖ + |b_u| ≤ C of the circuit u with the pair (i, j'), and loses C for
+    each wire that is on and not its own, of which there is one: no set of wires contains another. Slot j hears
+    w_t a_t + b_t, since (i, j) has one owner, and loses nothing. So the lane holds the next state at j, and zeros
+    elsewhere; by induction it does so after every layer. ∎
 
-    With fewer columns (`tolerance` > 0) some active circuits have no live copy. They are known: their gates are 0.
+    The one rounding beside those of w a + b itself is that of the input, which is raised by ρ to be positive.
 
     Args:
         circuits: any MLP circuits.
         D: width at most; None for the narrowest that fits.
         z: circuits active at once.
-        tolerance: fraction of active circuits that may be left without a live copy.
-        seed: of the order in which circuits get their slots, drawn if the tolerance lets some sets fail.
-        bound: the largest |activation| of any circuit, inputs included; by default the circuits' own, if they know it.
-        reach: the largest |input|, if it is less than the bound. For z ≥ 2 inputs are raised by it while they are
-            sorted, which rounds them to eps · reach: keep it tight.
+        lanes: how many run side by side, z if it is None; the others wait their turn, and the network is deeper.
+        bound: β, the largest |activation| of any circuit, inputs included; by default the circuits' own, if they know
+            it. Without one only `run` works.
+        reach: ρ, the largest |input|, if it is less than the bound. For z ≥ 2 inputs are raised by it while they are
+            taken out, which rounds them to eps · reach: keep it tight.
+        nonnegative: whether inputs are at least 0: then they need not be raised. Circuits without biases then need no
+            constant, and slots are narrower. (For z = 1 nothing is raised.)
 
     Raises:
         TypeError: if circuits is not MLPCircuits.
-        ValueError: if D is too narrow, as `plan`, bound or reach is not positive, or reach is above the bound.
+        ValueError: if D is too narrow, as `plan`, bound or reach is not positive, reach is above the bound, or the
+            numbers of the circuits are too coarse for keys up to 2 n².
 
-    Source: our own; for z = 1 it is the ping-pong construction of Gibson, who writes the gates in log₂ n neurons where
-    here each slot has two. Chapter 11.
+    Source: our own; for z = 1 it is the ping-pong construction of Gibson with other gates. Chapter 11.
     """
     if not isinstance(circuits, MLPCircuits):
         raise TypeError(f"circuits is {type(circuits).__name__}; the exact construction takes MLPCircuits")
-    check_seed("seed", seed)
+    if not isinstance(nonnegative, bool):
+        raise TypeError(f"nonnegative is {nonnegative!r} ({type(nonnegative).__name__}); it must be a bool")
     bound = circuits.bound if bound is None else bound
     if bound is not None:
         check_positive("bound", bound)
     reach = _reach(reach, bound)
-    sizes = plan(circuits.T, circuits.d, z=z, D=D, tolerance=tolerance)
-    n, device = sizes.n_g, circuits.stack.device
-    here, there = codes.columns(circuits.T, n, sizes.S)
-    if sizes.missing:
-        order = torch.randperm(circuits.T, generator=generator(seed, "slots"))
-        here, there = here[:, order], there[:, order]
-    here, there = here.to(device), there.to(device)
-    gates = [_gate(w, b, bound) for w, b in zip(circuits.weights, circuits.biases, strict=True)]
-    most = crowded(n, SLACK * (reach or 0.0)) + 1
-    _check_precision(circuits.stack.dtype, max(most, *(C or 0.0 for C in gates)), sizes)
-    pair = here * n + there
-    cells = []
-    for l, C in enumerate(gates):
-        w, b = (_cells(x[l].detach(), pair, n) for x in (circuits.weights, circuits.biases))
-        shift = SLACK * reach if reach is not None and z > 1 and l == 0 else 0.0
-        relu = circuits.last_relu or l < circuits.L - 1
-        cells.append(Cell(w, b, z, back=l % 2 == 1, C=C, shift=shift, relu=relu))
-    sort = sorting(sizes.S, z, n, circuits.d + 2, most)
-    layers = [layer.to(circuits.stack) for layer in (*sort, *cells)]
-    return ExactNetwork(sizes, here, there, layers, bound, reach)
+    waits = lanes is not None and lanes < z and not circuits.last_relu  # what waits has to be raised, by a constant
+    constant = waits or (z > 1 and not nonnegative) or bool(circuits.biases.any())
+    planned = plan(circuits.T, circuits.d, z=z, D=D, lanes=lanes, constant=constant)
+    weights, biases = (
+        [_cells(x, planned.n) for x in stack] for stack in (circuits.weights.detach(), circuits.biases.detach())
+    )
+    return assemble(planned, weights, biases, circuits.last_relu, bound, reach, nonnegative)
+
+
+def assemble(
+    plan: Plan,
+    weights: list[Float[Tensor, "n n d d"]],
+    biases: list[Float[Tensor, "n n d"]],
+    last_relu: bool,
+    bound: float | None,
+    reach: float | None,
+    nonnegative: bool,
+) -> ExactNetwork:
+    """The exact network of these sizes whose lanes have these weights, layer by layer: [i, j] is circuit i n + j's."""
+    n, like, far = plan.n, weights[0], SLACK * (reach or 0.0)
+    keys = Keys(n * n, 4 * far + 1)
+    raised = plan.entry is not None and not nonnegative
+    lift = 0.0 if last_relu else SLACK * (bound or 0.0)
+    most = [
+        None if bound is None else heard(w, b, SLACK * bound) + lift + 1 for w, b in zip(weights, biases, strict=True)
+    ]
+    _check_precision(like.dtype, max([4.0 * keys.B * (plan.z > 1), keys.K, *(C or 0.0 for C in most)]), plan)
+    own, stacks = sets(n, plan.wires), [[nn.Parameter(x, requires_grad=False) for x in xs] for xs in (weights, biases)]
+    layers: list[ExactLayer] = []
+    reads, takes = sizes.encoded(plan), ()
+    for stage in sizes.before(plan):
+        if stage.kind in _ROUNDS:
+            layers.append(_ROUNDS[stage.kind](reads, stage, keys, takes))
+        else:
+            layers.append((Ties if stage.kind == "ties" else ClearTies)(reads, stage, keys))
+        reads, takes = stage.leaves, stage.takes
+    for p in range(plan.passes):
+        if plan.entry is not None:
+            stairs, steps, wires, places = sizes.gates(plan, p + 1)
+            layers += [
+                StairsI(reads, stairs, keys, n, plan.z, takes, p * plan.lanes),
+                StepsI(stairs.leaves, steps),
+                WiresI(steps.leaves, wires, n, own),
+                Places(wires.leaves, places, n, own, keys),
+            ]
+        reads, final = sizes.lanes(plan), p + 1 == plan.passes
+        for l, C in enumerate(most):
+            end = l + 1 == len(most)
+            cell = Cell(
+                reads,
+                Stage("cell", l + 1, reads),
+                own,
+                stacks[0][l],
+                stacks[1][l],
+                back=l % 2 == 1,
+                C=C,
+                shift=far if raised and l == 0 else 0.0,
+                lift=lift if end and not final else 0.0,
+                relu=last_relu or not (end and final),
+                computes=plan.passes == 1 or (end and final),
+            )
+            layers.append(cell)
+    return ExactNetwork(plan, [layer.to(like) for layer in layers], own, bound, reach, nonnegative)
 
 
 def _reach(reach: float | None, bound: float | None) -> float | None:
@@ -104,30 +158,27 @@ def _reach(reach: float | None, bound: float | None) -> float | None:
     return reach
 
 
-def _check_precision(dtype: torch.dtype, largest: float, sizes: Plan) -> None:
-    """Refuse a number format that does not hold the numbers n + j exactly, or the gate constants at all."""
+def _check_precision(dtype: torch.dtype, largest: float, plan: Plan) -> None:
+    """Refuse a number format that does not hold the keys exactly, or the gate constants at all."""
     info = torch.finfo(dtype)
-    if sizes.z > 1 and sizes.n_g > 1 / info.eps:
+    most = math.isqrt(round(1 / info.eps))
+    if plan.z > 1 and plan.n > most:
         raise ValueError(
-            f"circuits are {dtype}, which counts to {2 / info.eps:.0f}; with z = {sizes.z} a network with "
-            f"{sizes.n_g} slots in a lane counts to {2 * sizes.n_g}: call .to(torch.float32) on them"
+            f"circuits are {dtype}, which counts to {2 / info.eps:.0f}; with z = {plan.z} keys of T = {plan.T} "
+            f"circuits go up to 2n² = {2 * plan.n**2}: at most n = {most}, T = {most**2} fit, or call "
+            f".to({'torch.float32' if info.bits < 32 else 'torch.float64'}) on them"
         )
-    if not largest * sizes.n_g < info.max:
+    if not largest * plan.n < info.max:
         raise ValueError(
             f"bound makes a gate constant of {largest:.3g}, which {dtype} does not hold: give the largest |activation| "
             "of any circuit"
         )
 
 
-def _gate(w: Float[Tensor, "T d d"], b: Float[Tensor, "T d"], bound: float | None) -> float | None:
-    """C, more than a slot can hear of a circuit that is elsewhere."""
-    return None if bound is None else heard(w, b, SLACK * bound) + 1
-
-
-def _cells(values: Float[Tensor, "T *d"], pair: Int64[Tensor, "S T"], n: int) -> Float[Tensor, "S n n *d"]:
-    """Each circuit's numbers at its pair of slots of every column; 0 where there is no circuit."""
-    size = (len(pair), n * n, *values.shape[1:])
-    cells = values.new_empty(size) if len(values) == n * n else values.new_zeros(size)
-    for column, own in zip(cells, pair, strict=True):
-        column.index_copy_(0, own, values)
-    return cells.unflatten(1, (n, n))
+def _cells(values: Float[Tensor, "T *d"], n: int) -> Float[Tensor, "n n *d"]:
+    """Each circuit's numbers at its pair of slots; 0 where there is no circuit."""
+    if len(values) == n * n:
+        return values.clone().unflatten(0, (n, n))
+    cells = values.new_zeros(n * n, *values.shape[1:])
+    cells[: len(values)] = values
+    return cells.unflatten(0, (n, n))

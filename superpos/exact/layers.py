@@ -1,50 +1,68 @@
-"""The layers of the exact construction. Chapter 11.
+"""The layers of the exact construction: what they all have in common, and those of the entry. Chapter 11.
 
-Activations are columns × lanes × slots × (d + 2): d coordinates of a circuit's state, and two numbers. Before the
-lanes are told apart these are the number of circuits on the slot and what they add up to of n + j; afterwards they
-are two gates, 1 on slot i for the circuit that is there and 1 on the slot j to which it goes.
+Each class is one row of the chapter's table of layers. A layer reads neurons by name and leaves neurons with names:
+`reads` and `leaves` say which (`superpos.exact.layout`).
 """
 
 from abc import abstractmethod
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
+from superpos.exact.layout import Layout, Parts
+from superpos.exact.sizes import Stage
 from superpos.network import Layer
 
 
-class LaneLayer(Layer):
-    """A layer A ← ReLU(linear(A) + b) on lanes: what all layers here have in common.
+@dataclass(frozen=True)
+class Keys:
+    """The numbers by which circuits are told apart and silenced, before the cells.
 
-    Args:
-        shape: columns, lanes after the layer, slots, d + 2.
-        lanes: lanes of a column before the layer.
+    Attributes:
+        B: more than the number of any circuit; circuit t has the key B + t, so that one has B ≤ V < 2B, several V ≥ 2B.
+        K: more than any raised state can be in a slot of one or two circuits.
+    """
+
+    B: int
+    K: float
+
+
+class ExactLayer(Layer):
+    """A layer A ← ReLU(linear(A) + b) whose neurons have names.
+
+    Attributes:
+        title: its name, like "mark 2".
+        reads, leaves: the names of the neurons before and after it.
     """
 
     computes = False
+    b: Float[Tensor, " D"]
 
-    def __init__(self, shape: tuple[int, int, int, int], lanes: int) -> None:
+    def __init__(self, reads: Layout, stage: Stage) -> None:
         super().__init__()
-        self.shape, self.lanes, self.relu = shape, lanes, True
-        self.b = nn.Parameter(torch.zeros(shape, dtype=torch.float32), requires_grad=False)
+        self.reads, self.leaves, self.title, self.relu = reads, stage.leaves, stage.title, True
+        self.register_buffer("b", torch.zeros(self.width, dtype=torch.float32), persistent=False)
 
     @property
     def width(self) -> int:
-        return self.b.numel()
+        return self.leaves.width
 
     @property
     def fan_in(self) -> int:
-        S, _, n, c = self.shape
-        return S * self.lanes * n * c
+        return self.reads.width
 
     @abstractmethod
-    def linear(self, A: Float[Tensor, "B S lanes n c"]) -> Float[Tensor, "B S R n c"]:
-        """The linear part W A, without forming W."""
+    def linear(self, a: Parts) -> Parts:
+        """The linear part W A of every group, without forming W."""
+
+    def bias(self, name: str) -> Tensor:
+        """The biases of a group's neurons, in its shape: a view, to be filled."""
+        return self.leaves.split(self.b[None])[name][0]
 
     def neurons(self, A: Float[Tensor, "B D"]) -> Float[Tensor, "B M"]:
-        S, _, n, c = self.shape
-        pre = (self.linear(A.view(len(A), S, self.lanes, n, c)) + self.b).flatten(1)
+        pre = self.leaves.join(self.linear(self.reads.split(A))).add_(self.b)
         return pre.relu_() if self.relu else pre
 
     def write(self, A: Float[Tensor, "B D"], neurons: Float[Tensor, "B M"]) -> Float[Tensor, "B M"]:
@@ -52,153 +70,117 @@ class LaneLayer(Layer):
 
     def dense(self) -> tuple[Tensor, Tensor]:
         """The matrix and bias W, b: the columns of W are what the layer makes of each input neuron."""
-        S, _, n, c = self.shape
         unit = torch.eye(self.fan_in, dtype=self.b.dtype, device=self.b.device)
-        return self.linear(unit.view(-1, S, self.lanes, n, c)).flatten(1).mT.contiguous(), self.b.flatten()
+        return self.leaves.join(self.linear(self.reads.split(unit))).mT.contiguous(), self.b
 
 
-class Split(LaneLayer):
-    """The layer that takes two slots out of the last lane E, which may hold several circuits.
+class Ties(ExactLayer):
+    """ties: X, V, h = V − 2B + 1. One circuit on a slot has V < 2B and h = 0, several have h ≥ 1."""
 
-    The first occupied slot of E goes into one lane, the last into another:
+    def __init__(self, reads: Layout, stage: Stage, keys: Keys) -> None:
+        super().__init__(reads, stage)
+        self.bias("tie")[:] = 1 - 2 * keys.B
 
-        first_i = ReLU(E_i − C Σ_{k<i} count_k),   last_i = ReLU(E_i − C Σ_{k>i} count_k)
+    def linear(self, a: Parts) -> Parts:
+        return {**a, "tie": a["key"]}
 
-    C exceeds every entry of E. `keep` keeps E beside them, for `Rest`. Chapter 11. Ours.
+
+class ClearTies(ExactLayer):
+    """clear ties: X − K h, V − 4B h. What is left on a slot is one circuit."""
+
+    def __init__(self, reads: Layout, stage: Stage, keys: Keys) -> None:
+        super().__init__(reads, stage)
+        self.keys = keys
+
+    def linear(self, a: Parts) -> Parts:
+        return _cleared(a, a["tie"], self.keys)
+
+
+class Listing(ExactLayer):
+    """A layer of a round: it adds what the one before took out to the last place of the list.
+
+    Only one slot holds something there, so that the sum over slots is that slot, bit for bit.
+
+    Attributes:
+        collects: the numbers which the layer before took out.
+        takes: those which this one takes out of the first occupied slot: E = X − (K/B) p, V − 2p, with
+            p_s = Σ_{s'<s} V_{s'} the keys on the slots before.
     """
 
-    def __init__(self, shape: tuple[int, int, int, int], lanes: int, C: float, *, keep: bool) -> None:
-        super().__init__(shape, lanes)
-        self.C, self.keep = C, keep
+    def __init__(self, reads: Layout, stage: Stage, keys: Keys, collects: tuple[int, ...]) -> None:
+        super().__init__(reads, stage)
+        self.keys, self.collects, self.takes = keys, collects, stage.takes
 
-    def linear(self, A: Float[Tensor, "B S lanes n c"]) -> Float[Tensor, "B S R n c"]:
-        E = A[:, :, -1:]
-        count = E[..., -2:-1]
-        before = count.cumsum(dim=3) - count
-        after = count.sum(dim=3, keepdim=True) - count - before
-        lanes = [A[:, :, :-1], E - self.C * before, E - self.C * after]
-        return torch.cat([*lanes, E] if self.keep else lanes, dim=2)
+    def listed(self, a: Parts) -> Parts:
+        """The list, and what was taken out in its last place; none while nothing was."""
+        if "list" not in self.leaves.shapes:
+            return {}
+        return {"list": joined(a, self.collects, *self.leaves.shapes["list"])}
+
+    def taken(self, a: Parts) -> Parts:
+        """The numbers taken out of the first occupied slot; later ones are negative."""
+        if not self.takes:
+            return {}
+        key = a["key"]
+        p = torch.cat([torch.zeros_like(key[:, :1]), key[:, :-1].cumsum(dim=1)], dim=1)[..., None]
+        state, numbers = a["state"], []
+        for number in self.takes:
+            if number == state.shape[-1]:
+                numbers.append(key[..., None] - 2 * p)
+            else:
+                numbers.append(state[..., number, None] - self.keys.K / self.keys.B * p)
+        return {"taken": torch.cat(numbers, dim=-1)}
 
 
-class Rest(LaneLayer):
-    """The layer E ← ReLU(E − first − last): what the two lanes before it have taken is gone, to the last bit.
+class Mark(Listing):
+    """mark r: E = (X − (K/B) p, V − 2p), the first occupied slot alone, or a part of its numbers; X, V, list."""
 
-    Chapter 11. Ours.
+    def linear(self, a: Parts) -> Parts:
+        return {**a, **self.taken(a), **self.listed(a)}
+
+
+class Compare(Listing):
+    """compare r: f = ΣE joins the list; V − f_V, f_V − V; X, list. V is left out: it is f_V and the one less the other.
+
+    What `mark` has left to take is taken here.
     """
 
-    def __init__(self, shape: tuple[int, int, int, int]) -> None:
-        super().__init__(shape, shape[1])
-
-    def linear(self, A: Float[Tensor, "B S R n c"]) -> Float[Tensor, "B S R n c"]:
-        return torch.cat([A[:, :, :-1], A[:, :, -1:] - A[:, :, -3:-2] - A[:, :, -2:-1]], dim=2)
-
-
-class Staircase(LaneLayer):
-    """The layer that counts up to the slot j to which a lane's circuit goes: with V = Σ_i (n + j) over its slots,
-
-        u_k = ReLU(V − n − k + 1),   k = 1 … n.
-
-    One circuit has V = n + j, so u_k = ReLU(j − k + 1), and u_n = 0. Several have V ≥ 2n, and u_n ≥ 1.
-    Chapter 11. Ours.
-    """
-
-    def __init__(self, shape: tuple[int, int, int, int]) -> None:
-        super().__init__(shape, shape[1])
-        n = shape[2]
-        self.b[..., -1] = -n - torch.arange(n).to(self.b)  # −n − k + 1, k = 1 … n
-
-    def linear(self, A: Float[Tensor, "B S R n c"]) -> Float[Tensor, "B S R n c"]:
-        V = A[..., -1:].sum(dim=3, keepdim=True).expand_as(A[..., -1:])
-        return torch.cat([A[..., :-1], V], dim=-1)
+    def linear(self, a: Parts) -> Parts:
+        listed = self.listed(a)
+        apart = a["key"] - listed["list"][:, -1, -1:]
+        return {**a, **self.taken(a), **listed, "above": apart, "below": -apart}
 
 
-class OneHot(LaneLayer):
-    """The layer that makes the gate of slot j, g_k = [j = k], of the staircase, and silences lanes of several circuits:
+class Match(Listing):
+    """match r: m = 1 − (V − f_V)⁺ − (f_V − V)⁺, which is 1 on every slot with the key f_V; X, V, list."""
 
-        g_0 = ReLU(count − u_1 + u_2 − C u_n),   g_k = ReLU(u_k − 2u_{k+1} + u_{k+2} − C u_n),
+    def __init__(self, reads: Layout, stage: Stage, keys: Keys, collects: tuple[int, ...]) -> None:
+        super().__init__(reads, stage, keys, collects)
+        self.bias("match")[:] = 1.0
 
-    and every other neuron loses C u_n as well. C exceeds every entry; in a lane with one circuit u_n is 0. Chapter 11.
-    """
-
-    def __init__(self, shape: tuple[int, int, int, int], C: float) -> None:
-        super().__init__(shape, shape[1])
-        self.C = C
-
-    def linear(self, A: Float[Tensor, "B S R n c"]) -> Float[Tensor, "B S R n c"]:
-        u = A[..., -1]
-        n = u.shape[-1]
-        count = A[..., -2].sum(dim=-1, keepdim=True)
-        steps = torch.cat([count + u[..., :1], u, torch.zeros_like(u[..., :1])], dim=-1)  # u_0 … u_n, and 0
-        gate = steps[..., :n] - 2 * steps[..., 1 : n + 1] + steps[..., 2 : n + 2]
-        return torch.cat([A[..., :-1], gate[..., None]], dim=-1) - self.C * u[..., -1:, None]
+    def linear(self, a: Parts) -> Parts:
+        apart = a["above"] - a["below"]
+        key = a["list"][:, -1, -1:] + apart
+        return {**a, **self.listed(a), "key": key, "match": -a["above"] - a["below"]}
 
 
-class Cell(LaneLayer):
-    """The layer of the circuits themselves in every lane: from slot i of an active circuit to its slot j, or back.
+class Clear(Listing):
+    """clear r: X − K m, V − 4B m, list. All copies of the circuit that was taken out are gone."""
 
-        A_j ← ReLU(Σ_i W_ji A_i + Σ_i W_b,ji g_i − C Σ_{k≠j} g_k)
-
-    The block W_ji is the weights of the circuit with the pair (i, j), and of no other; g_i are the gates of the slots
-    where circuits are, g_k those of the slots where they go. The two kinds of gate change places from layer to layer.
-    C exceeds what a slot without a circuit can hear, so that it stays silent; to the slot that has one, exact zeros
-    are added. The last layer has no C and no ReLU where the circuits have none: silent slots are not read. Chapter 11.
-
-    Args:
-        cells, biases: w_t^l and b_t^l of the circuit with the pair (i, j), at [column, i, j].
-        back: whether the layer goes from j to i.
-        C: or None, as long as no bound on the activations is known.
-        shift: what the states of the input were raised by to be positive.
-    """
-
-    computes = True
-
-    def __init__(
-        self,
-        cells: Float[Tensor, "S n n d d"],
-        biases: Float[Tensor, "S n n d"],
-        lanes: int,
-        *,
-        back: bool,
-        C: float | None,
-        shift: float,
-        relu: bool,
-    ) -> None:
-        S, n, _, d, _ = cells.shape
-        super().__init__((S, lanes, n, d + 2), lanes)
-        self.cells, self.biases = (nn.Parameter(x, requires_grad=False) for x in (cells, biases))
-        self.back, self.C, self.shift, self.relu = back, C, shift, relu
-
-    def linear(self, A: Float[Tensor, "B S R n c"]) -> Float[Tensor, "B S R n c"]:
-        here, there = A[..., -2], A[..., -1]
-        state = A[..., :-2] - self.shift * here[..., None]
-        pair = "smnod,smno" if self.back else "snmod,snmo"  # [column, i, j]: from n to m
-        weight, bias = pair.split(",")
-        pre = torch.einsum(f"{weight},bsrnd->bsrmo", self.cells, state)
-        pre += torch.einsum(f"{bias},bsrn->bsrmo", self.biases, here)
-        if self.relu:
-            if self.C is None:
-                raise ValueError("bound is None; a layer needs it for its gates: give superpos.exact.embed a bound")
-            pre -= (self.C * (there.sum(dim=-1, keepdim=True) - there))[..., None]
-        return torch.cat([pre, there[..., None], here[..., None]], dim=-1)
+    def linear(self, a: Parts) -> Parts:
+        return {**_cleared(a, a["match"], self.keys), **self.listed(a)}
 
 
-def heard(w: Float[Tensor, "*some d d"], b: Float[Tensor, "*some d"], bound: float) -> float:
-    """β max ‖w‖_∞ + max |b|: what a slot hears at most of circuits with these weights, which C has to exceed."""
-    return bound * w.abs().sum(dim=-1).max().item() + b.abs().max().item()
+def joined(a: Parts, collects: tuple[int, ...], places: int, numbers: int) -> Float[Tensor, "B places numbers"]:
+    """The list with so many places, and in the last of them the numbers that the layer before took out."""
+    like = next(iter(a.values()))
+    out = like.new_zeros(len(like), places, numbers)
+    if "list" in a:
+        out[:, : a["list"].shape[1]] = a["list"]
+    if collects:
+        out[:, -1, list(collects)] = a["taken"].sum(dim=1)
+    return out
 
 
-def crowded(n: int, reach: float) -> float:
-    """The largest entry of a slot on which n circuits stand, each raised by the reach."""
-    return n * max(2 * reach, 2.0 * n)
-
-
-def sorting(S: int, z: int, n: int, c: int, C: float) -> list[LaneLayer]:
-    """The layers that give each of up to z circuits of a column a lane of its own; none for z = 1."""
-    layers, left = [], z
-    while z > 1 and left > 1:
-        lanes = z - left + 1
-        layers.append(Split((S, lanes + (2 if left > 2 else 1), n, c), lanes, C, keep=left > 2))
-        left -= 2
-        if left:
-            layers.append(Rest((S, z - left + 1, n, c)))
-    return [*layers, Staircase((S, z, n, c)), OneHot((S, z, n, c), C)] if layers else []
+def _cleared(a: Parts, where: Float[Tensor, "B N"], keys: Keys) -> Parts:
+    return {**a, "state": a["state"] - keys.K * where[..., None], "key": a["key"] - 4 * keys.B * where}

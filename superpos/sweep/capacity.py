@@ -155,7 +155,7 @@ def _build(setting: Capacity, T: int, seed: int) -> tuple[Circuits, Network]:
     if s.construction == "balanced":
         return small, balanced.embed(small, s.D // s.d * s.d, s.S, seed=seed, code=_CODE)
     if s.construction == "exact":
-        return small, exact.embed(small, s.D, z=s.z, tolerance=s.tolerance, seed=seed)
+        return small, exact.embed(small, s.D, z=s.z)
     return small, dedicated.embed(small)
 
 
@@ -185,7 +185,7 @@ def _most(setting: Capacity) -> int:
     s, n = setting, setting.D // setting.d
     if s.construction == "exact":
         try:
-            return exact.plan(None, s.d, z=s.z, D=s.D, tolerance=s.tolerance).T
+            return exact.plan(None, s.d, z=s.z, D=s.D).T
         except ValueError:  # too narrow for any z circuits
             return 0
     if s.construction == "residual":

@@ -7,7 +7,7 @@ Source: Bushnaq & Mendel (2024) for what the terms are; the mixture over sharers
 usable number of circuits are our own.
 """
 
-from superpos.codes import missing, missing_estimate
+from superpos.codes import served
 from superpos.theory.capacity import counting_bound, lanes_by_code, predicted_usable, readout_floor, usable
 from superpos.theory.equations import averaged, gaussian_self_term, interference, read_off, sharing
 from superpos.theory.neurons import collisions, copies, rectified, sharers
@@ -42,8 +42,6 @@ __all__ = [
     "layer",
     "layers",
     "leak",
-    "missing",
-    "missing_estimate",
     "mlps",
     "onset",
     "point",
@@ -53,6 +51,7 @@ __all__ = [
     "rectified",
     "rotations",
     "seizure_limit",
+    "served",
     "sharers",
     "sharing",
     "statistics",

@@ -1,0 +1,70 @@
+"""The layers of the circuits themselves, in every lane. Chapter 11."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from superpos.exact.gates import Gate, wrong
+from superpos.exact.layout import Layout, Parts
+from superpos.exact.sizes import Stage
+
+
+class Cell(Gate):
+    """cells: W (x, 1) − C (wrong wires of the target), in every lane: from slot i of its circuit to slot j, or back.
+
+        A_j ← ReLU(Σ_i w_ji x_i + Σ_i b_ji 1_i − C · (wires of the target that are not slot j's))
+
+    The block from i to j is [[w_t, b_t], [0, 1]] of the circuit with the pair (i, j), and of no other. C exceeds what a
+    slot without a circuit can hear, so that it stays silent; to the slot that has one, exact zeros are added. The last
+    layer has no C and no ReLU where the circuits have none: silent slots are not read.
+
+    Args:
+        weights, biases: w_t^l and b_t^l of the circuit with the pair (i, j), at [i, j]; all lanes, and all passes,
+            share them.
+        back: whether the layer goes from j to i.
+        C: or None, as long as no bound on the activations is known.
+        shift: what the states of the input were raised by, to be positive; here it is taken off.
+        lift: what the states that it leaves are raised by, where they have to wait for another pass.
+        last: whether it leaves what is read.
+    """
+
+    def __init__(
+        self,
+        reads: Layout,
+        stage: Stage,
+        own: Float[Tensor, "n wires"],
+        weights: nn.Parameter,
+        biases: nn.Parameter,
+        *,
+        back: bool,
+        C: float | None,
+        shift: float,
+        lift: float,
+        relu: bool,
+        computes: bool,
+    ) -> None:
+        super().__init__(reads, stage, len(own), own)
+        self.weights, self.biases, self.back, self.C = weights, biases, back, C
+        self.shift, self.lift, self.relu, self.computes = shift, lift, relu, computes
+
+    def linear(self, a: Parts) -> Parts:
+        d = self.weights.shape[-1]
+        state, one = a["slot"][..., :d], a["slot"][..., d:]
+        weight, bias = ("nmod,brmd->brno", "nmo,brm->brno") if self.back else ("mnod,brmd->brno", "mno,brm->brno")
+        if self.shift:
+            state = state - self.shift * one
+        pre = torch.einsum(weight, self.weights, state)
+        if one.shape[-1]:
+            pre += torch.einsum(bias, self.biases, one[..., 0])
+            total = one.sum(dim=2, keepdim=True).expand_as(one)
+            pre = torch.cat([pre + self.lift * total if self.lift else pre, total], dim=-1)
+        if self.relu:
+            if self.C is None:
+                raise ValueError("bound is None; a layer needs it for its gates: give superpos.exact.embed a bound")
+            pre -= (self.C * wrong(a["wire i" if self.back else "wire j"], self.own))[..., None]
+        return {**a, "slot": pre}
+
+
+def heard(weights: Float[Tensor, "n n d d"], biases: Float[Tensor, "n n d"], bound: float) -> float:
+    """The most that a slot can hear of a circuit that is elsewhere: β max‖w‖_∞ + max|b|."""
+    return bound * weights.abs().sum(dim=-1).max().item() + biases.abs().max().item()
