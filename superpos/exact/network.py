@@ -173,20 +173,22 @@ class ExactNetwork(Network):
         """
         self.check(active, inputs)
         check_inputs(inputs, self.reach, nonnegative=self.nonnegative)
-        live = self._live(active)
-        states, on, last = [inputs], [], self.cells[-self.L :]
-        some = not bool(live.all())
+        live, t, last = self._live(active), active.flatten(), self.cells[-self.L :]
+        state, states = inputs.flatten(0, 1)[..., None], [inputs]
         for cell in last:
-            w, b = cell.weights.flatten(0, 1)[active], cell.biases.flatten(0, 1)[active]
-            state = torch.matmul(w, states[-1][..., None])[..., 0].add_(b)
+            w, b = (x.flatten(0, 1).index_select(0, t) for x in (cell.weights, cell.biases))
+            state = torch.baddbmm(b[..., None], w, state)
             state = state.relu_() if cell.relu else state
-            states.append(state.where(live[..., None], 0.0) if some else state)
-            lit = (states[-1] > 0).sum() + live.sum() * (2 * (self.plan.wires // 2) + self.plan.numbers - self.d)
-            on.append(lit.to(inputs.dtype) / (len(active) * cell.width))
+            states.append(state.view(inputs.shape))
         estimates = torch.stack(states)
+        if active.shape[1] > self.plan.z:
+            estimates = torch.cat([inputs[None], estimates[1:].where(live[..., None], 0.0)])
         check_bound("an activation", estimates[1 : None if last[-1].relu else -1], self.bound)
-        read = [0, *self.depths]
-        return Run(estimates[read], torch.stack([on[l - 1] for l in self.depths]), live)
+        gates = live.sum() * (2 * (self.plan.wires // 2) + self.plan.numbers - self.d)
+        on = ((estimates[1:] > 0).sum(dim=(1, 2, 3)) + gates).to(inputs.dtype) / (len(active) * last[0].width)
+        if self.plan.passes > 1:
+            return Run(estimates[[0, -1]], on[-1:], live)
+        return Run(estimates, on, live)
 
     def rounding(self, state: Float[Tensor, "B z d"], layer: int) -> Float[Tensor, "B z d"]:
         """The rounding of what is read: an input that is told apart from others is raised and lowered."""
