@@ -19,10 +19,10 @@ from benchmarks.process import child, memory, once, seconds, start_peak
 
 if TYPE_CHECKING:
     from superpos.circuits import MLPCircuits
-    from superpos.exact.layers import Cell
+    from superpos.exact.cells import Cell
 
 BATCH = 32  # samples of the timed passes, with z active circuits each
-SIZES = [(6561, 2, 5), (62500, 2, 5), (250000, 2, 20), (1018081, 1, 20), (729, 3, 5)]  # T, z, L
+SIZES = [(6561, 2, 5), (62500, 2, 5), (250000, 2, 20), (250000, 3, 20), (1018081, 1, 20), (729, 4, 5)]  # T, z, L
 HEAD = (
     "      T z  L    D    MB | embed  first touch  loop             dense        | embed  (own)  both  (own)"
     " | run    states          forward          products circuits\n"
@@ -35,7 +35,7 @@ embed        superpos.exact.embed of plain rotations, with some milliseconds of 
 first touch  allocating as many bytes, never used before, and filling them once
 loop         writing each circuit's weights into the dense matrix of each layer, one circuit after another;
              * one layer, times L
-dense        the same matrices, and those of the layers that sort, by network.dense()
+dense        the same matrices, and those of the layers before the cells, by network.dense()
 × made       peak resident memory above importing torch and above the circuits' own bytes, over the bytes made;
              both: with the circuits' own bytes; (own): without the code of libraries that is loaded on first use
 run          32 samples with z active circuits each, and estimates of those (network.run);  × the circuits alone
@@ -84,21 +84,24 @@ def line(r: dict[str, float]) -> str:
     )
 
 
-def dense(cell: "Cell", w: Tensor, b: Tensor, here: Tensor, there: Tensor) -> Tensor:
-    """The matrix of one layer as one would write it: circuit after circuit, and then the gates of each lane."""
-    S, z, n, c = cell.shape
-    W = torch.zeros(S * z * n * c, S * z * n * c)
-    own = torch.cat([w, (b - cell.shift * w.sum(dim=-1))[..., None]], dim=-1)  # the bias is the weight of a gate
-    i, j = ((slots + z * n * torch.arange(S)[:, None]).mul(c).tolist() for slots in (here, there))
-    for s in range(S):
-        for t, block in enumerate(own):
-            row, column = (i[s][t], j[s][t]) if cell.back else (j[s][t], i[s][t])
-            for lane in range(0, z * n * c, n * c):
-                W[lane + row : lane + row + c - 2, lane + column : lane + column + c - 1] = block
-    lanes = W.view(S * z, n, c, S * z, n, c).diagonal(dim1=0, dim2=3)
-    lanes[:, c - 1, :, c - 2] = lanes[:, c - 2, :, c - 1] = torch.eye(n)[..., None]  # the two kinds change places
-    if cell.C is not None and cell.relu:
-        lanes[:, : c - 2, :, c - 1] = -cell.C * (1 - torch.eye(n))[:, None, :, None]
+def dense(cell: "Cell", w: Tensor, b: Tensor) -> Tensor:
+    """The matrix of one layer as one would write it: circuit after circuit, then constants, wires and silence."""
+    (R, n, e), m = cell.leaves.shapes["slot"], cell.own.shape[1]
+    start, wires = R * n * e, 2 * R * m
+    W = torch.zeros(start + wires, start + wires)
+    W[start:, start:] = torch.eye(wires)
+    own = torch.cat([w, (b - cell.shift * w.sum(dim=-1))[..., None]], dim=-1)  # the bias is the weight of the constant
+    for t, block in enumerate(own):
+        i, j = t // n * e, t % n * e
+        row, column = (i, j) if cell.back else (j, i)
+        for lane in range(0, start, n * e):
+            W[lane + row : lane + row + e - 1, lane + column : lane + column + e] = block
+    other = -cell.C * (1 - cell.own) if cell.C is not None and cell.relu else torch.zeros_like(cell.own)
+    for r in range(R):
+        rows = slice(r * n * e, (r + 1) * n * e)
+        W[rows, rows].view(n, e, n, e)[:, e - 1, :, e - 1] = 1.0
+        wire = start + (0 if cell.back else R * m) + r * m
+        W[rows, wire : wire + m] = other.repeat_interleave(e, dim=0)
     return W
 
 
@@ -113,7 +116,7 @@ def measure(method: str, T: int, z: int, L: int) -> dict[str, float]:
     if method == "run":
         return _running(small, z)
     sizes = exact.plan(T, small.d, z=z)
-    made = 4 * L * sizes.S * sizes.n_g**2 * (small.d + 1) * small.d  # float32: cells and biases
+    made = 4 * L * sizes.n**2 * (small.d + 1) * small.d  # float32: cells and biases
     if method == "touch":
         return {"seconds": seconds(lambda: torch.frombuffer(mmap(-1, made), dtype=torch.float32).fill_(1.0))}
     held = small.weights.nbytes + small.biases.nbytes
@@ -135,9 +138,9 @@ def _loop(small: "MLPCircuits", z: int) -> dict[str, float]:
     from superpos import exact
 
     network = exact.embed(small, z=z)
-    layers = small.L if small.T * network.plan.S * z * small.L <= _PATIENT else 1
+    layers = small.L if small.T * z * small.L <= _PATIENT else 1
     cells = list(zip(network.cells, small.weights, small.biases, strict=True))[:layers]
-    loop = seconds(lambda: [dense(*cell, network.here, network.there) for cell in cells])
+    loop = seconds(lambda: [dense(*cell) for cell in cells])
     return {"seconds": loop * small.L / layers, "extrapolated": layers < small.L}
 
 
