@@ -1,5 +1,7 @@
 """The code of the exact construction's entry: T circuits on few slots, each alone somewhere. Chapter 11."""
 
+from functools import lru_cache
+
 import torch
 from jaxtyping import Int64
 from torch import Tensor
@@ -7,9 +9,11 @@ from torch import Tensor
 from superpos.checks import check_count
 from superpos.codes.fields import Ring, factors
 
+_ring = lru_cache(Ring)  # with its tables
 
-def polynomials(T: int, k: int, q: int, S: int) -> Int64[Tensor, "T S"]:
-    """The slots of T circuits, one in each of S columns of q slots: polynomials of degree below k.
+
+def polynomials(t: Int64[Tensor, "*circuits"], k: int, q: int, S: int) -> Int64[Tensor, "*circuits S"]:
+    """The slots of circuits t, one in each of S columns of q slots: polynomials of degree below k.
 
     Circuit t is the polynomial whose coefficients are the base-q digits of t, over the ring of q elements (F_q if q is
     a prime power, else a product of fields). In column s it is on the slot s q + its value at point s; one more
@@ -18,25 +22,24 @@ def polynomials(T: int, k: int, q: int, S: int) -> Int64[Tensor, "T S"]:
     one. Hence of any z circuits each is alone on its slot in at least one of (z − 1)(k − 1) + 1 columns. Chapter 11.
 
     Raises:
-        ValueError: if there are fewer than T polynomials, or fewer than S columns.
+        ValueError: if a circuit has no polynomial, or there are fewer than S columns.
 
     Source: Kautz & Singleton (1964), superimposed codes from Reed–Solomon codes.
     """
     for name, value in (("k", k), ("q", q)):
         check_count(name, value)
-    check_count("T", T, at_most=q**k, why=f"there are q^k = {q}^{k} polynomials")
     check_count("S", S, at_most=max_columns(q, k), why=f"polynomials over q = {q} elements have no more columns")
-    ring, t = Ring(q), torch.arange(T)
-    digits = [t // q**c % q for c in range(k)]
-    columns = []
-    for s in range(min(S, ring.points) if k > 1 else 1):
-        value, point = digits[-1], torch.tensor(ring.point(s))
-        for digit in reversed(digits[:-1]):  # Horner's rule
-            value = ring.add(ring.multiply(value, point), digit)
-        columns.append(value)
-    if len(columns) < S:
-        columns.append(digits[-1])
-    return torch.stack([s * q + value for s, value in enumerate(columns)], dim=1)
+    if t.numel() and not 0 <= int(t.min()) <= int(t.max()) < q**k:
+        raise ValueError(f"t holds {t.min()} … {t.max()}; there are q^k = {q}^{k} polynomials, numbered from 0")
+    ring, number = _ring(q), t.cpu()
+    digits = [number // q**c % q for c in range(k)]
+    points = torch.tensor([ring.point(s) for s in range(min(S, ring.points) if k > 1 else 1)])
+    values = digits[-1][..., None].expand(*t.shape, len(points))
+    for digit in reversed(digits[:-1]):  # Horner's rule
+        values = ring.add(ring.multiply(values, points), digit[..., None])
+    if len(points) < S:
+        values = torch.cat([values, digits[-1][..., None]], dim=-1)
+    return (torch.arange(S) * q + values).to(t.device)
 
 
 def max_columns(q: int, k: int = 2) -> int:

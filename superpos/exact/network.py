@@ -26,12 +26,10 @@ class ExactNetwork(Network):
         plan: the sizes.
         bound, reach: the largest |activation| of any circuit, and the largest |input|; or None.
         nonnegative: whether inputs are at least 0.
-        code: the slots of each circuit in the entry; None for z = 1.
         sets: R_k, the wires of every slot of a lane, as zeros and ones.
     """
 
     sets: Float[Tensor, "n wires"]
-    code: Int64[Tensor, "T S"] | None
 
     def __init__(
         self,
@@ -47,10 +45,6 @@ class ExactNetwork(Network):
         self.nonnegative, self.layers = nonnegative, nn.ModuleList(layers)
         like = self.cells[0].weights
         self.register_buffer("sets", sets.to(like), persistent=False)
-        entry, code = plan.entry, None
-        if entry is not None:
-            code = codes.polynomials(plan.T, entry.k, entry.q, entry.S).to(like.device)
-        self.register_buffer("code", code, persistent=False)
 
     @property
     def cells(self) -> list[Cell]:
@@ -64,6 +58,12 @@ class ExactNetwork(Network):
     @property
     def depths(self) -> tuple[int, ...]:
         return super().depths if self.plan.passes == 1 else (self.L,)
+
+    @property
+    def code(self) -> Int64[Tensor, "T S"] | None:
+        """The slots of all circuits in the entry, numbered 0 … N − 1; None for z = 1, where there is no entry."""
+        everyone = torch.arange(self.T, device=self.sets.device)
+        return None if self.plan.entry is None else self._slots(everyone)
 
     @property
     def shift(self) -> float:
@@ -87,7 +87,7 @@ class ExactNetwork(Network):
         layout = encoded(self.plan)
         a = {name: inputs.new_zeros(len(inputs), *shape) for name, shape in layout.groups}
         sample = torch.arange(len(inputs), device=active.device)[:, None]
-        if self.code is None:
+        if self.plan.entry is None:
             i, j = self._pair(active)
             one = torch.ones_like(inputs[..., : self.plan.numbers - self.d])
             entry = (sample, torch.zeros_like(i), i)
@@ -95,8 +95,7 @@ class ExactNetwork(Network):
             for name, slots in (("wire i", i), ("wire j", j)):
                 a[name] += self.sets[slots].sum(dim=1, keepdim=True)
         else:
-            place = (sample[..., None], self.code[active])
-            S = self.code.shape[1]
+            place, S = (sample[..., None], self._slots(active)), self.plan.entry.S
             raised = (inputs + self.shift)[:, :, None].expand(-1, -1, S, -1)
             key = (self.plan.n**2 + active).to(inputs)[..., None].expand(-1, -1, S)
             a["state"].index_put_(place, raised, accumulate=True)
@@ -232,8 +231,8 @@ class ExactNetwork(Network):
         self, A: Float[Tensor, "B D"], active: Int64[Tensor, "B z"], layer: int
     ) -> tuple[Float[Tensor, "B z places d"], Bool[Tensor, "B z places"]]:
         """What stands in each place where a circuit may be, and whether it is that circuit's; in one place at most."""
-        if layer == 0 and self.code is not None:
-            a, slots = encoded(self.plan).split(A), self.code[active]
+        if layer == 0 and self.plan.entry is not None:
+            a, slots = encoded(self.plan).split(A), self._slots(active)
             sample = torch.arange(len(A), device=A.device)[:, None, None]
             own = a["key"][sample, slots] == (self.plan.n**2 + active)[..., None]
             return a["state"][sample, slots] - self.shift, own & (own.cumsum(dim=2) == 1)
@@ -263,9 +262,15 @@ class ExactNetwork(Network):
         """Which active circuits get a lane: all, unless there are more than the network was made for."""
         if active.shape[1] <= self.plan.z:
             return torch.ones_like(active, dtype=torch.bool)
-        return (
-            torch.zeros_like(active, dtype=torch.bool) if self.code is None else served(self.code[active], self.plan.z)
-        )
+        if self.plan.entry is None:
+            return torch.zeros_like(active, dtype=torch.bool)
+        return served(self._slots(active), self.plan.z)
+
+    def _slots(self, t: Int64[Tensor, "*t"]) -> Int64[Tensor, "*t S"]:
+        """The slots of circuits in the entry."""
+        entry = self.plan.entry
+        assert entry is not None
+        return codes.polynomials(t, entry.k, entry.q, entry.S)
 
     def _pair(self, t: Int64[Tensor, "*t"]) -> tuple[Int64[Tensor, "*t"], Int64[Tensor, "*t"]]:
         """The slots i and j of circuits: where their state is after even and odd layers."""
