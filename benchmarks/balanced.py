@@ -110,10 +110,10 @@ def measure(method: str, D: int, T: int, S: int, L: int) -> dict[str, float]:
 
 
 def _einsum(w: Tensor, n: int, S: int) -> dict[str, float]:
-    from superpos import blocks
+    from superpos import codes
 
     L, T, d, _ = w.shape
-    slots = blocks.place(T, d, L, d * n, S, seed=0, code="progression")
+    slots = codes.place(T, d, L, d * n, S, seed=0, code="progression")
     layers = L - 1 if T * (d * n) ** 2 < _PATIENT else 1
     return {"seconds": seconds(lambda: dense(w, slots, n, layers)) * (L - 1) / layers, "extrapolated": layers < L - 1}
 

@@ -757,7 +757,7 @@ MUTANTS = (
     ),
     Mutant(
         "no permutation of the circuits",
-        "superpos/blocks.py",
+        "superpos/codes/placing.py",
         "slots[torch.randperm(T, generator=generator(s))] for s in later",
         "slots for s in later",
         ("tests/test_redundant.py::test_every_layer_permutes_the_circuits_over_the_same_sets",),

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from superpos import assumptions, blocks
+from superpos import assumptions, blocks, codes
 from superpos.checks import check_number
 from superpos.circuits import MLPCircuits
 from superpos.codes import Code
@@ -58,13 +58,13 @@ def embed(
         check_number("chi", chi)
     circuits, unit = assumptions.with_common_bias(circuits)
     assumptions.check_robust(circuits)
-    slots = blocks.place(circuits.T, circuits.d, circuits.L, D, S, seed=seed, code=code).to(circuits.stack.device)
+    slots = codes.place(circuits.T, circuits.d, circuits.L, D, S, seed=seed, code=code).to(circuits.stack.device)
     n = D // circuits.d
     weights = [
         matrix(circuits.weights[l], slots[l], slots[l - 1], n, split=split, cap=cap, chi=chi)
         for l in range(1, circuits.L)
     ]
-    return blocks.network(circuits, weights, slots, n, unit=unit, ideal=ideal)
+    return blocks.network(circuits, weights, slots, n, unit=unit, ideal=ideal, centred=split)
 
 
 def matrix(

@@ -7,14 +7,11 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 from torch.nn.functional import embedding_bag, linear
 
-from superpos import codes
-from superpos.checks import check_count, check_seed
-from superpos.circuits import MLPCircuits
-from superpos.codes import Code
+from superpos.circuits import Circuits, MLPCircuits
+from superpos.codes import incidence
 from superpos.network import NOBODY, SEVERAL, Layer, Network
-from superpos.sampling import generator
 
-__all__ = ["BlockNetwork", "network", "place", "superpose"]
+__all__ = ["BlockNetwork", "network", "superpose"]
 
 _NUMBERS = 1 << 20  # of the weights made at once: few enough to stay near the processor until they are in order
 
@@ -32,9 +29,16 @@ class BlockLayer(Layer):
     def width(self) -> int:
         return len(self.b)
 
-    def neurons(self, A: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
-        pre = A + self.b if self.W is None else linear(A, self.W, self.b)
+    def pre_activations(self, A: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
+        """W A + b ⊗ 1."""
+        return A + self.b if self.W is None else linear(A, self.W, self.b)
+
+    def rectified(self, pre: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
+        """Its ReLU, unless the layer has none."""
         return pre.relu() if self.relu else pre
+
+    def neurons(self, A: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
+        return self.rectified(self.pre_activations(A))
 
     def write(self, A: Float[Tensor, "B D"], neurons: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
         return neurons
@@ -56,6 +60,7 @@ class BlockNetwork(Network):
         unit: what one unit of a neuron's estimate stands for in the caller's circuits: 1 unless biases were rescaled.
         ideal: whether a run silences, after every layer, the slots that no active circuit uses. No network can do
             this; it shows what the others' neurons cost.
+        centred: whether the mean of all weights is shared, so that a circuit's own are what it differs from it by.
     """
 
     slots: Int64[Tensor, "L T S"]
@@ -70,9 +75,11 @@ class BlockNetwork(Network):
         *,
         unit: Float[Tensor, "L T d"],
         ideal: bool = False,
+        centred: bool = False,
     ) -> None:
         super().__init__()
-        self.T, self.d, self.n, self.ideal = slots.shape[1], first.shape[1], layers[0].width // first.shape[1], ideal
+        self.T, self.d, self.n = slots.shape[1], first.shape[1], layers[0].width // first.shape[1]
+        self.ideal, self.centred = ideal, centred
         for name, tensor in (("slots", slots), ("first", first), ("unit", unit)):
             self.register_buffer(name, tensor)
         self.layers = nn.ModuleList(layers)
@@ -90,8 +97,32 @@ class BlockNetwork(Network):
             return
         A = self.encode(active, inputs)
         for l, layer in enumerate(self._layers(), start=1):
-            own = A.new_zeros(len(A), self.d, self.n).scatter_(2, self._places(active, l), 1.0)
-            A = layer(A) * own.flatten(1)
+            A = layer(A) * self._used(A, active, l)
+            yield A, A
+
+    def masked(
+        self,
+        circuits: Circuits,
+        active: Int64[Tensor, "B z"],
+        inputs: Float[Tensor, "B z d"],
+        mask: Float[Tensor, "B T"],
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """The `states` with the weights of circuit t multiplied by mask_t.
+
+        Its own are (1/S) w_t ⊗ |e_t⟩⟨e_t|; in the balanced construction with Δw_t in the place of w_t, since the mean
+        w̄ ⊗ 𝒲 is machinery that all share, as the biases are. Nothing of layer 1 is masked: it is in the encoding.
+        """
+        A, w = self.encode(active, inputs), self._own(circuits)
+        e = [incidence(slots, self.n, A) for slots in self.slots]
+        missing = (1 - mask).mT[..., None]
+        for l, layer in enumerate(self.layers):
+            assert isinstance(layer, BlockLayer)
+            pre = layer.pre_activations(A)
+            if l:
+                heard = (e[l - 1] @ self.blocks(A).permute(2, 0, 1).flatten(1)).unflatten(1, (len(A), self.d))
+                told = e[l].mT @ (missing * (heard @ w[l].mT)).flatten(1)
+                pre = pre - told.unflatten(1, (len(A), self.d)).permute(1, 2, 0).flatten(1)
+            A = layer.rectified(pre) * self._used(A, active, l + 1) if self.ideal else layer.rectified(pre)
             yield A, A
 
     def read(self, A: Float[Tensor, "B D"], active: Int64[Tensor, "B z"], layer: int) -> Float[Tensor, "B z d"]:
@@ -171,6 +202,18 @@ class BlockNetwork(Network):
         one[pairs.flatten()] = t.repeat_interleave(pairs.shape[1])
         return count, one
 
+    def _own(self, circuits: Circuits) -> Float[Tensor, "L T d d"]:
+        """What the network has of each circuit by itself, w_t/S or Δw_t/S, in its own units."""
+        assert isinstance(circuits, MLPCircuits)
+        w, unit = circuits.weights, self.unit
+        later = w[1:] * unit[:-1, :, None, :] / unit[1:, :, :, None]
+        own = torch.cat([w[:1], later - later.mean(dim=1, keepdim=True) if self.centred else later])
+        return own / self.slots.shape[2]
+
+    def _used(self, A: Float[Tensor, "B D"], active: Int64[Tensor, "B z"], layer: int) -> Float[Tensor, "B D"]:
+        """1 on the slots of the active circuits, 0 elsewhere."""
+        return A.new_zeros(len(A), self.d, self.n).scatter_(2, self._places(active, layer), 1.0).flatten(1)
+
     def _places(self, active: Int64[Tensor, "B z"], layer: int) -> Int64[Tensor, "B d zS"]:
         """The slots of the active circuits, for every block."""
         return self.slots[layer - 1, active].flatten(1)[:, None, :].expand(-1, self.d, -1)
@@ -181,29 +224,6 @@ class BlockNetwork(Network):
                 f"layer is {layer}; circuits are read after layers 1 … {len(self.slots)}: "
                 "the encoding already carries w^1 times the input"
             )
-
-
-def place(T: int, d: int, L: int, D: int, S: int, *, seed: int, code: str | Code) -> Int64[Tensor, "L T S"]:
-    """The slots of T circuits among n = D/d in every layer: one code's sets, permuted anew in later ones. Chapter 9.
-
-    Args:
-        code: the name of a family in `superpos.codes`, or a code of one's own.
-
-    Raises:
-        ValueError: if D is no multiple of d, S is not in 1 … n, or the code does not hold T circuits; the message
-            says how many it holds and which D would do.
-    """
-    check_count("D", D)
-    if D % d:
-        near = max(D // d, 1) * d
-        raise ValueError(f"D is {D}; it must be a multiple of d = {d}, e.g. {near} or {near + d}")
-    n = D // d
-    check_count("S", S, at_most=n, why=f"a circuit's slots are distinct, and there are n = D/d = {n}")
-    check_seed("seed", seed)
-    own, *later = torch.randint(2**62, (L,), generator=generator(seed, "slots")).tolist()
-    slots = _sets(T, n, d, S, code, own)
-    permuted = [slots[torch.randperm(T, generator=generator(s))] for s in later]
-    return torch.stack([slots, *permuted])
 
 
 def superpose(
@@ -252,6 +272,7 @@ def network(
     *,
     unit: Float[Tensor, "L T d"] | None = None,
     ideal: bool = False,
+    centred: bool = False,
 ) -> BlockNetwork:
     """The network of circuits with common biases, from the matrices of its layers 2 … L as `superpose` makes them.
 
@@ -262,24 +283,5 @@ def network(
         for l, W in enumerate([None, *weights])
     ]
     unit = torch.ones_like(circuits.biases) if unit is None else unit
-    return BlockNetwork(circuits.weights[0].detach().clone(), slots, layers, unit=unit.detach(), ideal=ideal)
-
-
-def _sets(T: int, n: int, d: int, S: int, code: str | Code, seed: int) -> Int64[Tensor, "T S"]:
-    if isinstance(code, Code):
-        if (code.T, code.n, code.S) != (T, n, S):
-            raise ValueError(
-                f"code has T = {code.T} circuits on n = {code.n} slots with S = {code.S}; it must have T = {T}, "
-                f"n = D/d = {n}, S = {S}"
-            )
-        return code.slots
-    if code not in codes.NAMES:
-        raise ValueError(f"code is {code!r}; it must be a Code or one of {', '.join(codes.NAMES)}")
-    most = codes.max_circuits(code, n, S)
-    if most < T:
-        raise ValueError(
-            f"circuits has T = {T}; the {code} code holds at most {most} circuits at D = {d * n} (n = D/d = {n} "
-            f"slots) with S = {S}; T = {T} needs D ≥ {d * codes.smallest(code, T, S)}"
-        )
-    seeded = {"seed": seed} if code in ("random", "random_subsets") else {}
-    return getattr(codes, code)(T, n, S, **seeded).slots
+    first = circuits.weights[0].detach().clone()
+    return BlockNetwork(first, slots, layers, unit=unit.detach(), ideal=ideal, centred=centred)

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from superpos.circuits import MLPCircuits, ResidualCircuits
+from superpos.circuits import Circuits, MLPCircuits, ResidualCircuits
 from superpos.network import NOBODY, Layer, Network, Promise
 
 __all__ = ["DedicatedNetwork", "embed"]
@@ -25,7 +25,15 @@ class OwnMLPLayer(Layer):
         return self.b.numel()
 
     def neurons(self, A: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
+        return self._rectified(_blocks(self.w, A) + self.b.flatten())
+
+    def masked(self, A: Float[Tensor, "B D"], mask: Float[Tensor, "B T"]) -> tuple[Tensor, Tensor]:
+        """The neurons, and what is left, with mask_t w_t and mask_t b_t."""
         pre = _blocks(self.w, A) + self.b.flatten()
+        neurons = self._rectified(pre * mask.repeat_interleave(self.w.shape[1], dim=1))
+        return neurons, neurons
+
+    def _rectified(self, pre: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
         return pre.relu() if self.relu else pre
 
     def write(self, A: Float[Tensor, "B D"], neurons: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
@@ -52,6 +60,12 @@ class OwnResidualLayer(Layer):
     def write(self, A: Float[Tensor, "B D"], neurons: Float[Tensor, "B M"]) -> Float[Tensor, "B D"]:
         return A + _blocks(self.w_out, neurons)
 
+    def masked(self, A: Float[Tensor, "B D"], mask: Float[Tensor, "B T"]) -> tuple[Tensor, Tensor]:
+        """The neurons, and what is left, with mask_t w_in,t, mask_t b_t and mask_t w_out,t."""
+        each = mask.repeat_interleave(self.w_in.shape[1], dim=1)
+        neurons = (each * (_blocks(self.w_in, A) + self.b.flatten())).relu()
+        return neurons, self.write(A, each * neurons)
+
     def dense(self) -> tuple[Tensor, Tensor, Tensor]:
         return torch.block_diag(*self.w_in), self.b.flatten(), torch.block_diag(*self.w_out)
 
@@ -77,6 +91,20 @@ class DedicatedNetwork(Network):
 
     def read_all(self, A: Float[Tensor, "B D"], layer: int) -> Float[Tensor, "B T d"]:
         return A.unflatten(1, (self.T, self.d))
+
+    def masked(
+        self,
+        circuits: Circuits,
+        active: Int64[Tensor, "B z"],
+        inputs: Float[Tensor, "B z d"],
+        mask: Float[Tensor, "B T"],
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """The `states` with the weights and biases of circuit t, its block of every layer, multiplied by mask_t."""
+        A = self.encode(active, inputs)
+        for layer in self.layers:
+            assert isinstance(layer, OwnMLPLayer | OwnResidualLayer)
+            neurons, A = layer.masked(A, mask)
+            yield neurons, A
 
     def promise(self, active: int) -> Promise:
         return PROMISE

@@ -9,12 +9,12 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from superpos.checks import check_batch
-from superpos.circuits import MLPCircuits
+from superpos.circuits import Circuits, MLPCircuits
 
 _NUMBERS = 1 << 24  # largest intermediate, in numbers: batches are cut so that a read-out of all T fits
 NOBODY, SEVERAL = -1, -2  # owners of a weight that no circuit has, or more than one
 
-__all__ = ["Layer", "Network", "ResidualLayer", "Run"]
+__all__ = ["Layer", "Network", "Run"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,32 +66,6 @@ class Layer(nn.Module, ABC):
 
     def forward(self, A: Float[Tensor, "B D"]) -> Float[Tensor, "B D1"]:
         return self.write(A, self.neurons(A))
-
-
-class ResidualLayer(Layer):
-    """A layer that adds to what it reads, A ← A + ReLU(A W_inᵀ + b) W_outᵀ. Chapter 3.
-
-    W_out is kept transposed, so that both matrices have one row for each neuron.
-    """
-
-    def __init__(self, W_in: Float[Tensor, "M D"], b: Float[Tensor, " M"], W_out_T: Float[Tensor, "M D"]) -> None:
-        super().__init__()
-        self.W_in = nn.Parameter(W_in, requires_grad=False)
-        self.b = nn.Parameter(b, requires_grad=False)
-        self.W_out_T = nn.Parameter(W_out_T, requires_grad=False)
-
-    @property
-    def width(self) -> int:
-        return self.W_in.shape[1]
-
-    def neurons(self, A: Float[Tensor, "B D"]) -> Float[Tensor, "B M"]:
-        return torch.addmm(self.b, A, self.W_in.mT).relu_()
-
-    def write(self, A: Float[Tensor, "B D"], neurons: Float[Tensor, "B M"]) -> Float[Tensor, "B D"]:
-        return torch.addmm(A, neurons, self.W_out_T)
-
-    def dense(self) -> tuple[Tensor, Tensor, Tensor]:
-        return self.W_in, self.b, self.W_out_T.mT
 
 
 def parts(numbers: int, *tensors: Tensor) -> Iterable[tuple[Tensor, ...]]:
@@ -211,6 +185,20 @@ class Network(nn.Module, ABC):
         All layers are run, gates and sorting included: these are the states that `superpos.errors` measures.
         """
         return self.trace(self.encode(active, inputs))
+
+    def masked(
+        self,
+        circuits: Circuits,
+        active: Int64[Tensor, "B z"],
+        inputs: Float[Tensor, "B z d"],
+        mask: Float[Tensor, "B T"],
+    ) -> Iterator[tuple[Float[Tensor, "B M"], Float[Tensor, "B D"]]]:
+        """The `states` with the weights of circuit t multiplied by mask_t, W(μ) = shared + Σ_t μ_t W_t. Chapter 11.
+
+        `circuits` are those that were embedded. Each construction says which weights are a circuit's own; the rest is
+        shared, and stays. The encoding is made of active circuits alone, and is not masked. Differentiable in the mask.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say which of its weights are a circuit's own")
 
     def blocks(self, neurons: Float[Tensor, "B M"]) -> Float[Tensor, "B blocks size"]:
         """The neurons by what they stand for in a small circuit, where the construction knows it; else one block."""

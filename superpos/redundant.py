@@ -3,7 +3,7 @@
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from superpos import assumptions, blocks
+from superpos import assumptions, blocks, codes
 from superpos.circuits import MLPCircuits
 from superpos.codes import Code
 
@@ -39,7 +39,7 @@ def embed(
     assumptions.check_no_bias(circuits)
     assumptions.check_uncorrelated(circuits)
     assumptions.check_robust(circuits)
-    slots = blocks.place(circuits.T, circuits.d, circuits.L, D, S, seed=seed, code=code).to(circuits.stack.device)
+    slots = codes.place(circuits.T, circuits.d, circuits.L, D, S, seed=seed, code=code).to(circuits.stack.device)
     w, n = circuits.weights, D // circuits.d
     weights = [matrix(w[l], slots[l], slots[l - 1], n) for l in range(1, circuits.L)]
     return blocks.network(circuits, weights, slots, n, ideal=ideal)

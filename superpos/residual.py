@@ -4,17 +4,21 @@ Four steps, each a function that shows its matrix: the embedding matrix (chapter
 the neurons (chapter 5), writing back (chapter 6). `embed` puts them together.
 """
 
+from collections.abc import Iterator
+
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn.functional import embedding_bag
 
 from superpos.checks import check_copies, check_count, check_seed
-from superpos.circuits import ResidualCircuits, carry_bias
-from superpos.network import Network, ResidualLayer
+from superpos.circuits import Circuits, ResidualCircuits, carry_bias
+from superpos.codes import incidence
+from superpos.network import Layer, Network
 from superpos.sampling import distinct, generator
 
 __all__ = [
+    "ResidualLayer",
     "ResidualNetwork",
     "choose_neurons",
     "embed",
@@ -88,6 +92,36 @@ def writing_back(
     return _product(_scatter(w_out.mT / S, neurons, M), E).mT
 
 
+class ResidualLayer(Layer):
+    """A layer that adds to what it reads, A ← A + ReLU(A W_inᵀ + b) W_outᵀ. Chapter 3.
+
+    W_out is kept transposed, so that both matrices have one row for each neuron.
+    """
+
+    def __init__(self, W_in: Float[Tensor, "M D"], b: Float[Tensor, " M"], W_out_T: Float[Tensor, "M D"]) -> None:
+        super().__init__()
+        self.W_in = nn.Parameter(W_in, requires_grad=False)
+        self.b = nn.Parameter(b, requires_grad=False)
+        self.W_out_T = nn.Parameter(W_out_T, requires_grad=False)
+
+    @property
+    def width(self) -> int:
+        return self.W_in.shape[1]
+
+    def pre_activations(self, A: Float[Tensor, "B D"]) -> Float[Tensor, "B M"]:
+        """A W_inᵀ + b."""
+        return torch.addmm(self.b, A, self.W_in.mT)
+
+    def neurons(self, A: Float[Tensor, "B D"]) -> Float[Tensor, "B M"]:
+        return self.pre_activations(A).relu_()
+
+    def write(self, A: Float[Tensor, "B D"], neurons: Float[Tensor, "B M"]) -> Float[Tensor, "B D"]:
+        return torch.addmm(A, neurons, self.W_out_T)
+
+    def dense(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.W_in, self.b, self.W_out_T.mT
+
+
 class ResidualNetwork(Network):
     """T residual circuits in one residual network of width D with M neurons a layer. Chapters 3 to 6.
 
@@ -137,6 +171,34 @@ class ResidualNetwork(Network):
 
     def read_all(self, A: Float[Tensor, "B D"], layer: int) -> Float[Tensor, "B T d"]:
         return (A @ _rows(self.E).mT).view(len(A), self.T, -1)[..., : self.d]
+
+    def masked(
+        self,
+        circuits: Circuits,
+        active: Int64[Tensor, "B z"],
+        inputs: Float[Tensor, "B z d"],
+        mask: Float[Tensor, "B T"],
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """The `states` with the weights of circuit t, V_t w_in,t E_tᵀ and E_t w_out,t V_tᵀ / S, multiplied by mask_t.
+
+        The threshold is shared, and stays; a bias beyond it is a column of w_in.
+        """
+        assert isinstance(circuits, ResidualCircuits)
+        E = _rows(self.E[..., : self.d])
+        X, (m, S), missing = self.encode(active, inputs), self.neurons.shape[2:], (1 - mask).mT[..., None]
+        for l, layer in enumerate(self.layers):
+            assert isinstance(layer, ResidualLayer)
+            w_in, w_out = circuits.w_in[l], circuits.w_out[l]
+            if self.indicator:
+                w_in = torch.cat([w_in, (circuits.bias[l] - layer.b[0])[..., None]], dim=-1)
+            V = incidence(self.neurons[l].flatten(0, 1), self.M, X)
+            x = (X @ _rows(self.E).mT).unflatten(1, (self.T, -1)).transpose(0, 1)  # circuit, sample, coordinate
+            lost = (missing * (x @ w_in.mT)).mT.flatten(0, 1)  # small neuron, sample
+            neurons = (layer.pre_activations(X) - (V.mT @ lost).mT).relu()
+            h = (V @ neurons.mT).unflatten(0, (self.T, m)).mT / S
+            written = (missing * (h @ w_out.mT)).transpose(0, 1).flatten(1)
+            X = layer.write(X, neurons) - written @ E
+            yield neurons, X
 
 
 def embed(

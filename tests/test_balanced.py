@@ -103,7 +103,7 @@ def test_chi_is_the_loop_over_pairs_of_circuits(
     T: int, d: int, S: int, more: int, seed: int, code: str, cap: bool
 ) -> None:
     n = codes.smallest(code, T, S) + more
-    slots = blocks.place(T, 1, 2, n, S, seed=seed, code=code)
+    slots = codes.place(T, 1, 2, n, S, seed=seed, code=code)
     found = balanced.balance(slots[1], slots[0], n, cap=cap)
     assert found == pytest.approx(plain.balance(slots[1], slots[0], n, cap=cap), abs=1e-9)
 

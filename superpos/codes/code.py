@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from superpos.checks import check_count
@@ -90,3 +90,14 @@ class Code:
         together = torch.unique(both, return_counts=True)[1]
         pairs = max(self.T * (self.T - 1), 1)
         return (together.square().sum().item() - self.T * self.S**2) / (pairs * self.S**2)
+
+
+def incidence(slots: Int64[Tensor, "rows S"], n: int, like: Tensor) -> Float[Tensor, "rows n"]:
+    """The embedding vectors e_t ∈ {0,1}^n as the rows of a sparse matrix: a 1 where row t has a slot. Chapter 9.
+
+    It has the dtype and the device of `like`, and can be applied and transposed under autograd.
+    """
+    rows = torch.arange(len(slots), device=slots.device)[:, None].expand_as(slots)
+    ones = torch.ones(slots.numel(), dtype=like.dtype, device=like.device)
+    place = torch.stack([rows.flatten(), slots.flatten()])
+    return torch.sparse_coo_tensor(place, ones, (len(slots), n), check_invariants=False)
