@@ -11,7 +11,7 @@ from superpos.codes import served
 from superpos.theory.capacity import counting_bound, lanes_by_code, predicted_usable, readout_floor, usable
 from superpos.theory.equations import averaged, gaussian_self_term, interference, read_off, sharing
 from superpos.theory.neurons import collisions, copies, rectified, sharers
-from superpos.theory.overlap import Linear, indicator, mlps, point
+from superpos.theory.overlap import Linear, Masked, harm, indicator, masked, mlps, point
 from superpos.theory.recursion import (
     Prediction,
     Statistics,
@@ -26,6 +26,7 @@ from superpos.theory.slots import Rotations
 
 __all__ = [
     "Linear",
+    "Masked",
     "Prediction",
     "Rotations",
     "Statistics",
@@ -36,12 +37,14 @@ __all__ = [
     "counting_bound",
     "first_excess",
     "gaussian_self_term",
+    "harm",
     "indicator",
     "interference",
     "lanes_by_code",
     "layer",
     "layers",
     "leak",
+    "masked",
     "mlps",
     "onset",
     "point",
