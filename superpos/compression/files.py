@@ -247,7 +247,8 @@ def _blocks(about: dict[str, Any], tensors: Tensors) -> BlockNetwork:
         BlockLayer(tensors.get(f"layers.{l}.W"), tensors[f"layers.{l}.b"][::n], n, relu)
         for l, relu in enumerate(about["relu"])
     ]
-    return BlockNetwork(first, slots, layers, unit=tensors["unit"])
+    biased = any(bool(layer.b.any()) for layer in layers)  # a threshold: only the balanced construction takes one
+    return BlockNetwork(first, slots, layers, unit=tensors["unit"], centred=biased)
 
 
 _BUILDERS: dict[str, Callable[[dict[str, Any], Tensors], Network]] = {

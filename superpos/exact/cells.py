@@ -50,14 +50,8 @@ class Cell(Gate):
         self.shift, self.lift, self.relu, self.computes = shift, lift, relu, computes
 
     def linear(self, a: Parts) -> Parts:
-        d = self.weights.shape[-1]
-        state, one = a["slot"][..., :d], a["slot"][..., d:]
-        weight, bias = ("nmod,brmd->brno", "nmo,brm->brno") if self.back else ("mnod,brmd->brno", "mno,brm->brno")
-        if self.shift:
-            state = state - self.shift * one
-        pre = torch.einsum(weight, self.weights, state)
+        pre, one = self._told(a, self.weights, self.biases), a["slot"][..., self.weights.shape[-1] :]
         if one.shape[-1]:
-            pre += torch.einsum(bias, self.biases, one[..., 0])
             total = one.sum(dim=2, keepdim=True).expand_as(one)
             pre = torch.cat([pre + self.lift * total if self.lift else pre, total], dim=-1)
         if self.relu:
@@ -65,6 +59,28 @@ class Cell(Gate):
                 raise ValueError("bound is None; a layer needs it for its gates: give superpos.exact.embed a bound")
             pre -= (self.C * wrong(a["wire i" if self.back else "wire j"], self.own))[..., None]
         return {**a, "slot": pre}
+
+    def masked(self, A: Float[Tensor, "B D"], mask: Float[Tensor, "B n n"]) -> Float[Tensor, "B D1"]:
+        """What the layer leaves with mask_ij (w_t, b_t) of the circuit with the pair (i, j), for each sample."""
+        a, missing = self.reads.split(A), 1 - mask[..., None]
+        whole = self.linear(a)
+        lost = self._told(a, missing[..., None] * self.weights, missing * self.biases)
+        lost = nn.functional.pad(lost, (0, whole["slot"].shape[-1] - lost.shape[-1]))
+        pre = self.leaves.join({**whole, "slot": whole["slot"] - lost}) + self.b
+        return pre.relu() if self.relu else pre
+
+    def _told(
+        self, a: Parts, weights: Float[Tensor, "*B n n d d"], biases: Float[Tensor, "*B n n d"]
+    ) -> Float[Tensor, "B R n d"]:
+        """What every slot is told by all others, with weights for the whole batch or for each sample."""
+        d, pair = weights.shape[-1], "b" * (weights.dim() - 4) + ("nm" if self.back else "mn")
+        state, one = a["slot"][..., :d], a["slot"][..., d:]
+        if self.shift:
+            state = state - self.shift * one
+        told = torch.einsum(f"{pair}od,brmd->brno", weights, state)
+        if one.shape[-1]:
+            told += torch.einsum(f"{pair}o,brm->brno", biases, one[..., 0])
+        return told
 
 
 def heard(weights: Float[Tensor, "n n d d"], biases: Float[Tensor, "n n d"], bound: float) -> float:

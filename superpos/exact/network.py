@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from superpos import codes
-from superpos.circuits import MLPCircuits
+from superpos.circuits import Circuits, MLPCircuits
 from superpos.exact.cells import Cell, heard
 from superpos.exact.gates import Places
 from superpos.exact.layers import ClearTies, ExactLayer, Listing
@@ -154,6 +154,25 @@ class ExactNetwork(Network):
         """
         check_arithmetic(self.sets, self.bound, keyed=self.plan.entry is not None)
         yield from super().trace(A)
+
+    def masked(
+        self,
+        circuits: Circuits,
+        active: Int64[Tensor, "B z"],
+        inputs: Float[Tensor, "B z d"],
+        mask: Float[Tensor, "B T"],
+    ) -> Iterator[tuple[Float[Tensor, "B M"], Float[Tensor, "B D1"]]]:
+        """The `states` with the weights of circuit t multiplied by mask_t: its block of every cell, (w_t, b_t).
+
+        Every one has that one owner. Entry, list, gates, wires and constants belong to no circuit, and stay.
+        """
+        check_arithmetic(self.sets, self.bound, keyed=self.plan.entry is not None)
+        A, n = self.encode(active, inputs), self.plan.n
+        pairs = nn.functional.pad(mask, (0, n * n - self.T), value=1.0).unflatten(1, (n, n))
+        for layer in self._layers():
+            A = layer.masked(A, pairs) if isinstance(layer, Cell) else layer(A)
+            if layer.computes:
+                yield A, A
 
     def dense(self) -> list[tuple[Tensor, ...]]:
         check_known(self.bound, "dense")
