@@ -783,6 +783,63 @@ MUTANTS = (
         "heard(w, 0 * b, SLACK * bound) / 4",
         ("tests/test_exact.py::test_all_sets_of_small_cases",),
     ),
+    # Ablation.
+    Mutant(
+        "ablation of the active circuits themselves",
+        "superpos/errors/ablation.py",
+        "mask.scatter(1, active, 1.0)",
+        "mask",
+        ("tests/test_ablation.py::test_errors_before_and_after_by_hand",),
+    ),
+    Mutant(
+        "an adversary that helps",
+        "superpos/errors/ablation.py",
+        "mask + step * slope.sign()",
+        "mask - step * slope.sign()",
+        ("tests/test_ablation.py::test_the_adversary_does_more_harm_with_more_steps",),
+    ),
+    Mutant(
+        "the last mask in the place of the worst",
+        "superpos/errors/ablation.py",
+        "torch.where(harm > most, mask, best)",
+        "mask",
+        ("tests/test_ablation.py::test_the_adversary_keeps_the_worst_mask_it_has_seen",),
+    ),
+    Mutant(
+        "a mean that is dropped with a circuit",
+        "superpos/blocks.py",
+        "later - later.mean(dim=1, keepdim=True) if self.centred else later",
+        "later",
+        ("tests/test_ablation.py::test_a_masked_network_is_one_really_built_with_those_weights",),
+    ),
+    Mutant(
+        "what a dropped circuit writes back",
+        "superpos/residual.py",
+        "layer.write(X, neurons) - written @ E",
+        "layer.write(X, neurons) - 0 * written @ E",
+        ("tests/test_ablation.py::test_a_masked_network_is_one_really_built_with_those_weights",),
+    ),
+    Mutant(
+        "biases that survive the weights of a cell",
+        "superpos/exact/cells.py",
+        "missing[..., None] * self.weights, missing * self.biases",
+        "missing[..., None] * self.weights, 0 * missing * self.biases",
+        ("tests/test_ablation.py::test_a_masked_exact_network_is_one_really_built_with_those_weights",),
+    ),
+    Mutant(
+        "masks of the circuits (j, i)",
+        "superpos/exact/network.py",
+        "value=1.0).unflatten(1, (n, n))",
+        "value=1.0).unflatten(1, (n, n)).mT",
+        ("tests/test_ablation.py::test_nothing_changes_in_an_exact_network_bit_for_bit",),
+    ),
+    Mutant(
+        "what comes back of half the circuits",
+        "superpos/theory/overlap.py",
+        "(1 - 2 * mean + square) * back",
+        "(1 - square) * back",
+        ("tests/test_ablation.py::test_errors_without_inactive_circuits_are_predicted",),
+    ),
     # Checks and sweeps.
     Mutant(
         "a circuit that is active twice",
