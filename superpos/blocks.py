@@ -204,7 +204,8 @@ class BlockNetwork(Network):
 
     def _own(self, circuits: Circuits) -> Float[Tensor, "L T d d"]:
         """What the network has of each circuit by itself, w_t/S or Δw_t/S, in its own units."""
-        assert isinstance(circuits, MLPCircuits)
+        if not isinstance(circuits, MLPCircuits):
+            raise TypeError(f"circuits is {type(circuits).__name__}; a network of blocks carries MLPCircuits")
         w, unit = circuits.weights, self.unit
         later = w[1:] * unit[:-1, :, None, :] / unit[1:, :, :, None]
         own = torch.cat([w[:1], later - later.mean(dim=1, keepdim=True) if self.centred else later])

@@ -183,7 +183,8 @@ class ResidualNetwork(Network):
 
         The threshold is shared, and stays; a bias beyond it is a column of w_in.
         """
-        assert isinstance(circuits, ResidualCircuits)
+        if not isinstance(circuits, ResidualCircuits):
+            raise TypeError(f"circuits is {type(circuits).__name__}; a residual network carries ResidualCircuits")
         E = _rows(self.E[..., : self.d])
         X, (m, S), missing = self.encode(active, inputs), self.neurons.shape[2:], (1 - mask).mT[..., None]
         for l, layer in enumerate(self.layers):

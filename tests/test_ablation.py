@@ -389,9 +389,9 @@ def test_exact_through_plain_matrices_without_the_weights_of_any_other_circuit(z
         i, j = torch.meshgrid(*map(torch.arange, W.shape), indexing="ij")
         owners.append(network.owner(l, i, j, own))
     assert {int(t) for t in torch.cat([o.flatten() for o in owners]).unique()} == {NOBODY, *range(c.T)}
-    for t in active[:4]:
+    for k, t in enumerate(active[:4]):  # from nothing left to all
         A = whole = network.encode(t.expand(len(x), -1), x)
-        factor = drawn(c.T).float().round(decimals=1)
+        factor = drawn(c.T).float() * k / 3
         factor[t], changed = 1.0, 0
         for l, ((W, b), owner) in enumerate(zip(dense, owners, strict=True)):
             cut = torch.where(owner == NOBODY, W, W * factor[owner.clamp_min(0)])
@@ -446,6 +446,16 @@ REFUSED: list[tuple[Any, type[Exception], str]] = [
     (lambda n, c, t, x: errors.adversary(n, c, t, x, step=-0.1), ValueError, "step is -0.1"),
     (lambda n, c, t, x: errors.adversary(n, c, t, x, seed=-1), ValueError, "seed is -1"),
 ]
+
+
+@pytest.mark.parametrize("name", ["redundant", "residual"])
+def test_circuits_of_the_other_kind_are_refused(name: str) -> None:
+    network, c, _ = built(name)
+    other = (
+        circuits.random_mlps(T, 3, 3, seed=0) if name == "residual" else circuits.random_residual(T, 3, 2, 3, seed=0)
+    )
+    with pytest.raises(TypeError, match=f"circuits is {type(other).__name__}; .* carries {type(c).__name__}"):
+        errors.adversary(network, other.to(torch.float64), ACTIVE, batch(c))
 
 
 @pytest.mark.usefixtures("unhooked")
