@@ -101,11 +101,7 @@ class BlockNetwork(Network):
             yield A, A
 
     def masked(
-        self,
-        circuits: Circuits,
-        active: Int64[Tensor, "B z"],
-        inputs: Float[Tensor, "B z d"],
-        mask: Float[Tensor, "B T"],
+        self, circuits: Circuits, active: Tensor, inputs: Tensor, mask: Tensor
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """The `states` with the weights of circuit t multiplied by mask_t.
 

@@ -156,16 +156,9 @@ class ExactNetwork(Network):
         yield from super().trace(A)
 
     def masked(
-        self,
-        circuits: Circuits,
-        active: Int64[Tensor, "B z"],
-        inputs: Float[Tensor, "B z d"],
-        mask: Float[Tensor, "B T"],
-    ) -> Iterator[tuple[Float[Tensor, "B M"], Float[Tensor, "B D1"]]]:
-        """The `states` with the weights of circuit t multiplied by mask_t: its block of every cell, (w_t, b_t).
-
-        Every one has that one owner. Entry, list, gates, wires and constants belong to no circuit, and stay.
-        """
+        self, circuits: Circuits, active: Tensor, inputs: Tensor, mask: Tensor
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """The `states` with mask_t (w_t, b_t) in every cell; entry, list, gates and constants belong to no circuit."""
         check_arithmetic(self.sets, self.bound, keyed=self.plan.entry is not None)
         A, n = self.encode(active, inputs), self.plan.n
         pairs = nn.functional.pad(mask, (0, n * n - self.T), value=1.0).unflatten(1, (n, n))
