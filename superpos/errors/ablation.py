@@ -127,7 +127,8 @@ def adversary(
     Raises:
         TypeError, ValueError: as `ablated`, or for steps, a step or a seed that is none.
 
-    Source: the attack that parameter decompositions are trained against, Bushnaq, Braun & Sharkey (2025) and later.
+    Source: the ascent is the one of PGDReconLoss in goodfire-ai/spd, the code that goes on from Bushnaq, Braun &
+    Sharkey (2025); there it is against what the network itself answers with a mask of ones.
     """
     _check(network, circuits, active, inputs)
     check_count("steps", steps)
