@@ -33,24 +33,6 @@ SMALL = (  # one of each construction, all fast
 # Limits and predictions.
 
 
-@pytest.mark.parametrize(
-    ("z", "expected"),
-    [
-        (2, [729, 2023, 6561, 30752, 304704]),
-        (3, [304, 775, 2401, 11264, 110000]),
-        (4, [171, 529, 1332, 6561, 61504]),
-    ],
-)
-def test_lanes_by_code(z: int, expected: list[int]) -> None:
-    assert [theory.lanes_by_code(D, 2, z) for D in (1000, 2000, 4000, 10000, 40000)] == expected
-
-
-def test_lanes_by_code_at_the_edges() -> None:
-    assert theory.lanes_by_code(1000, 2, 1) == 250**2
-    # z = 2, k = 2: S = 2, q = 2, one slot: 2·2·1·4 + 2·2 = 20 neurons, T = min(2², 2·1²) = 2.
-    assert [theory.lanes_by_code(D, 2, 2) for D in (19, 20)] == [0, 2]
-
-
 def test_limits_by_hand() -> None:
     assert theory.counting_bound(4, 2) == 3  # (16 + 4) / (4 + 2) = 20/6
     assert theory.readout_floor(6, 2) == 12  # 6·4/2
@@ -209,7 +191,6 @@ def test_refused_capacities(unhooked: None) -> None:
         (lambda: theory.usable("dedicated", 100, tolerance=-1.0), ValueError, "tolerance is -1.0"),
         (lambda: theory.counting_bound(10, 0), ValueError, "d is 0"),
         (lambda: theory.readout_floor(0, 2), ValueError, "F is 0"),
-        (lambda: theory.lanes_by_code(10, 2, 0), ValueError, "z is 0"),
     ]
     for call, kind, message in cases:
         with pytest.raises(kind, match=message):

@@ -8,8 +8,17 @@ usable number of circuits are our own.
 """
 
 from superpos.codes import served
-from superpos.theory.capacity import counting_bound, lanes_by_code, predicted_usable, readout_floor, usable
+from superpos.theory.capacity import counting_bound, predicted_usable, readout_floor, usable
 from superpos.theory.equations import averaged, gaussian_self_term, interference, read_off, sharing
+from superpos.theory.lanes import (
+    circuits_in_lanes,
+    hall_bound,
+    lanes_by_code,
+    lanes_by_sorting,
+    lanes_pay_from,
+    matching_bound,
+    width_of_lanes,
+)
 from superpos.theory.neurons import collisions, copies, rectified, sharers
 from superpos.theory.overlap import Linear, Masked, harm, indicator, masked, mlps, point
 from superpos.theory.recursion import (
@@ -32,19 +41,24 @@ __all__ = [
     "Statistics",
     "Terms",
     "averaged",
+    "circuits_in_lanes",
     "collisions",
     "copies",
     "counting_bound",
     "first_excess",
     "gaussian_self_term",
+    "hall_bound",
     "harm",
     "indicator",
     "interference",
     "lanes_by_code",
+    "lanes_by_sorting",
+    "lanes_pay_from",
     "layer",
     "layers",
     "leak",
     "masked",
+    "matching_bound",
     "mlps",
     "onset",
     "point",
@@ -60,4 +74,5 @@ __all__ = [
     "statistics",
     "usable",
     "usable_circuits",
+    "width_of_lanes",
 ]

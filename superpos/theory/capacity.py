@@ -8,7 +8,6 @@ import torch
 
 from superpos import circuits, codes
 from superpos.checks import check_count, check_number
-from superpos.codes.fields import prime_power
 from superpos.theory.overlap import mlps
 from superpos.theory.recursion import layer, statistics, usable_circuits
 from superpos.theory.seizure import rotations
@@ -100,34 +99,6 @@ def readout_floor(F: int, d: int) -> float:
     check_count("F", F)
     check_count("d", d)
     return F * max(F - d, 0) / d
-
-
-def lanes_by_code(D: int, d: int, z: int) -> int:
-    """The largest T of a design of the exact construction that needs no sorting: a code gives out the lanes.
-
-    S columns of q lanes, q a prime power; a lane has n slots of d + 2 neurons. A circuit is a polynomial of degree
-    below k over F_q and has one copy in each column, in the lane of its value there. Two circuits share a lane in at
-    most k − 1 columns, so that the z − 1 others leave a circuit one of
-
-        S = (z−1)(k−1) + 1 ≤ q + 1 columns;   T = min(q^k, q n²),   D = S q n (d+2) + S q.
-
-    S·q neurons guard the lanes: one with several circuits is silenced. For z = 1 one lane does, without a guard:
-    T = n², n = D//(d+2). 0 if not even z circuits fit. Chapter 12.
-    """
-    for name, value in (("D", D), ("d", d), ("z", z)):
-        check_count(name, value)
-    if z == 1:
-        return (D // (d + 2)) ** 2
-    most = max((_lanes(D, d, z, q) for q in range(2, D // (d + 3) + 1) if prime_power(q)), default=0)
-    return most if most >= z else 0
-
-
-def _lanes(D: int, d: int, z: int, q: int) -> int:
-    """T of the best k for a field of q elements."""
-    most, k = 0, 2
-    while (S := (z - 1) * (k - 1) + 1) <= q + 1 and (n := (D // (S * q) - 1) // (d + 2)) >= 1:
-        most, k = max(most, min(q**k, q * n * n)), k + 1
-    return most
 
 
 def _largest(predict: Callable[[int], float], least: int, most: int, tolerance: float) -> int:
