@@ -98,8 +98,8 @@ def matching_bound(N: int) -> int:
     - The circuits with a single edge are a matching, so at most N; the others have two edges or more.
 
     Assumed is that an active circuit is read from a slot that hears nothing else; a network that subtracts again what
-    a slot hears too much is not of this kind. Whether anything lies between 0.25 and 0.309 is open: up to N = 4 two
-    lanes, with one circuit of a single copy in each, have as many as any pattern. Chapter 11. Ours.
+    a slot hears too much is not of this kind. Whether anything lies between 0.25 and 0.309 is open: up to N = 5
+    no pattern has more circuits than two lanes, ⌊N²/4⌋ + 1 with one of a single copy in each. Chapter 11. Ours.
     """
     _check(N=N)
     # T² + (N²/2 − 1) T ≤ N²(N² + N)/4, in integers: (4T + N² − 2)² ≤ (N² − 2)² + 4 N²(N² + N).
