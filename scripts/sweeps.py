@@ -158,8 +158,8 @@ def capacity_settings(largest: bool) -> list[Capacity]:
     approximate, exact = (250, 500, 1000, 2000, 4000), (250, 500, 1000, 2000, 4000, 8000)
     block = [("redundant", 4, 6, approximate), ("balanced", 4, 6, approximate)]
     layers = product([("residual", 4, 8, WIDTHS), *block], (1, 2, 3), (1, 3, 5), (0.01, 0.1))
-    lanes = product([(name, d, 1, exact) for name in ("exact", "dedicated") for d in (2, 4)], (1, 2, 3, 4), (0.0, 0.01))
-    every = [*layers, *((kind, z, 5, tolerance) for kind, z, tolerance in lanes)]
+    lanes = product([(name, d, 1, exact) for name in ("exact", "dedicated") for d in (2, 4)], (1, 2, 3, 4))
+    every = [*layers, *((kind, z, 5, 0.0) for kind, z in lanes)]
     return [
         Capacity(name, D, d, S, z, L, tolerance)
         for (name, d, S, widths), z, L, tolerance in every

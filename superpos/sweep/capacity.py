@@ -20,7 +20,6 @@ _WIDTHS = {"balanced": (4,), "dedicated": (2, 4), "exact": (2, 4), "redundant": 
 _CODE = "line"  # of the balanced and the redundant construction: of the codes it holds most
 _STEP = 1.03  # T is found to this factor
 _ROUNDING = 1e-9  # relative squared error that float32 makes of exact arithmetic
-_DOUBT = 3.0  # standard errors
 
 
 @dataclass(frozen=True)
@@ -38,8 +37,7 @@ class Capacity:
         S: copies, or slots, of a circuit. "exact" chooses its own, "dedicated" has one: there S is not looked at.
         z: active circuits.
         L: layers.
-        tolerance: of the squared error of active circuits after layer L over their squared signal. For "exact" also
-            the fraction of active circuits without a live copy; these read 0, and their error is their signal.
+        tolerance: of the squared error of active circuits after layer L over their squared signal.
 
     Raises:
         TypeError, ValueError: for an unknown construction, a width d it has no circuits for, or a number out of range.
@@ -74,34 +72,30 @@ def capacity(setting: Capacity, seed: int, *, batch: int | None = None) -> dict[
     x is the point that rotates. Circuits, network, active sets and inputs are drawn anew from the seed. For a while
     torch works on one thread, so that the numbers do not depend on where this runs.
 
-    Of the exact construction the search starts with all that `superpos.exact.plan` admits. As that uses up the
-    tolerance, a batch may be over it by chance: up to three standard errors are let pass.
+    Of the exact construction the search starts with all that `superpos.exact.plan` admits, in z lanes side by side.
 
     Args:
         setting: what is asked.
         seed: of all that is drawn.
-        batch: samples for one T; None takes 512, or more where the error is that of a few unlucky sets of circuits:
-            2048 for "exact", 4096 for one layer of "balanced".
+        batch: samples for one T; None takes 512, or 4096 for one layer of "balanced", whose error is that of a few
+            unlucky sets of circuits.
 
     Returns:
         "T", 0 if even T = z is too many; "predicted", what `predicted_capacity` says; "most", the T that the code, the
         plan or the width holds; "error" and its "standard_error" over the batch, at T, None if T = 0; "batch".
     """
-    planned = setting.construction == "exact"
     samples = _samples(setting) if batch is None else batch
     check_count("batch", samples)
     check_seed("seed", seed)
     found: dict[int, tuple[float, float]] = {}
 
     def fits(T: int) -> bool:
-        found[T] = error, doubt = measured(setting, T, seed, batch=samples)
-        if planned and setting.tolerance > 0:
-            error -= _DOUBT * doubt
-        return error <= max(setting.tolerance, _ROUNDING)
+        found[T] = measured(setting, T, seed, batch=samples)
+        return found[T][0] <= max(setting.tolerance, _ROUNDING)
 
     most, predicted = _most(setting), predicted_capacity(setting)
     with _one_thread():
-        T = _search(fits, setting.z, most, most if planned else setting.D // setting.d)
+        T = _search(fits, setting.z, most, most if setting.construction == "exact" else setting.D // setting.d)
     error, doubt = found.get(T, (None, None))
     return {
         "T": T,
@@ -160,8 +154,6 @@ def _build(setting: Capacity, T: int, seed: int) -> tuple[Circuits, Network]:
 
 
 def _samples(setting: Capacity) -> int:
-    if setting.construction == "exact":
-        return 2048
     return 4096 if setting.construction == "balanced" and setting.L == 1 else 512
 
 

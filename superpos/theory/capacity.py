@@ -28,7 +28,7 @@ def usable(
     - residual: `layer` L times over, M = D neurons a layer, m = d, for Gaussian circuits without a threshold.
 
     The line code bounds the second and third. The exact construction is not here: its T is no estimate but a plan,
-    `superpos.exact.plan(None, d, z=z, D=D, tolerance=tolerance).T`, and plans stand on this module's floor.
+    `superpos.exact.plan(None, d, z=z, D=D).T`, and plans stand on this module's floor.
     `superpos.sweep.predicted_capacity` answers for all five. Chapter 12.
 
     Args:
