@@ -10,7 +10,7 @@ import torch
 from superpos import codes, theory
 from superpos.sampling import generator
 
-Block = tuple[int, int]  # from a slot to a slot
+Block = tuple[int, ...]  # from a slot to a slot
 
 
 # Formulas.
@@ -196,7 +196,7 @@ def test_refused_bounds(unhooked: None) -> None:
         (lambda: theory.lanes_by_sorting(10, 0, 2), ValueError, "d is 0"),
         (lambda: theory.circuits_in_lanes(0, 2, 2), ValueError, "D is 0"),
         (lambda: theory.width_of_lanes(10, 2, 0), ValueError, "lanes is 0"),
-        (lambda: theory.lanes_pay_from(2, 1.5), TypeError, "lanes is 1.5"),
+        (lambda: theory.lanes_pay_from(2, 0), ValueError, "lanes is 0"),
         (lambda: theory.hall_bound(100, 2, 3, 2), ValueError, "lanes is 2; z = 3 .* lanes ≥ 3"),
         (lambda: theory.matching_bound(0), ValueError, "N is 0"),
         (lambda: codes.served(4, 5, 0, 3), ValueError, "z is 0"),
