@@ -22,7 +22,7 @@ def test_lanes_by_hand() -> None:
     assert theory.circuits_in_lanes(12, 1, 2, constant=False) == 36  # 12/(2·1) = 6
     assert theory.width_of_lanes(9, 1, 2) == 12
     assert theory.width_of_lanes(36, 1, 2, constant=False) == 12
-    assert theory.lanes_by_sorting(48, 1, 2) == 16  # 48/(2²·3) = 4
+    assert [theory.lanes_by_sorting(1000, 2, z) for z in (2, 3, 4)] == [62**2, 27**2, 15**2]  # 1000/16, /36, /64
     # D/d = (D/R(d+1))² at D = R²(d+1)²/d: 4·9/2 = 18, where 9 fit side by side and 18²/6² = 9 in lanes.
     assert theory.lanes_pay_from(2, 2) == 18
     assert theory.circuits_in_lanes(18, 2, 2) == 9

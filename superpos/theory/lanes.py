@@ -32,10 +32,13 @@ def lanes_pay_from(d: int, lanes: int) -> float:
     return lanes**2 * (d + 1) ** 2 / d
 
 
-def lanes_by_sorting(D: int, d: int, z: int) -> float:
-    """The number of circuits in an earlier design: z columns, each sorted into z lanes; T = D²/z⁴(d+2)². Chapter 12."""
+def lanes_by_sorting(D: int, d: int, z: int) -> int:
+    """The number of circuits in an earlier design, in which each of z columns is sorted into z lanes: T = D²/z⁴(d+2)².
+
+    T = n², with n = ⌊D / z²(d+2)⌋ slots a lane; nothing that the sorting needs beside them is counted. Chapter 12.
+    """
     _check(D=D, d=d, z=z)
-    return (D / (z * z * (d + 2))) ** 2
+    return (D // (z * z * (d + 2))) ** 2
 
 
 def lanes_by_code(D: int, d: int, z: int) -> int:
