@@ -17,7 +17,7 @@ def test_ten_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyte
         torch.manual_seed(0)  # the weights that the lines draw
         exec(own, there)
     said = capsys.readouterr().out
-    assert "width 1,280, side by side 8,000" in said
+    assert "width 604, side by side 8,000" in said
     assert "verdict        holds" in said
     t, x = int(there["active"][0, 0]), there["x"][0, 0]
     torch.testing.assert_close(there["outputs"][0, 0], there["nets"][t](x).detach(), atol=1e-5, rtol=1e-5)
