@@ -656,11 +656,32 @@ MUTANTS = (
     ),
     # The counting of codes.
     Mutant(
-        "inclusion without exclusion",
-        "superpos/codes/missing.py",
-        "(-1) ** k * _none_of",
-        "_none_of",
-        ("tests/test_exact.py::test_missing_is_the_count_over_all_sets",),
+        "balls beside one leave it alone",
+        "superpos/codes/singles.py",
+        "after[:, :-1] += (p * alone / q)[:, 1:]",
+        "after += p * alone / q",
+        ("tests/test_bounds.py::test_served_is_what_counting_gives",),
+    ),
+    Mutant(
+        "all columns hear the same circuits",
+        "superpos/codes/singles.py",
+        "ways = math.comb(c - u, new) * math.comb(u, m - new) / math.comb(c, m)",
+        "ways = float(new == max(m - u, 0))",
+        ("tests/test_bounds.py::test_served_is_what_counting_gives",),
+    ),
+    Mutant(
+        "z - 1 lanes hold all copies of one circuit at most",
+        "superpos/theory/lanes.py",
+        "few = min(copies, (z - 1) * math.comb(lanes, z - 1))",
+        "few = min(copies, math.comb(lanes, z - 1))",
+        ("tests/test_bounds.py::test_the_bound_of_lanes_by_hand",),
+    ),
+    Mutant(
+        "no circuit has a single block",
+        "superpos/theory/lanes.py",
+        "(N * N + N)) - half) // 4",
+        "(N * N)) - half) // 4",
+        ("tests/test_bounds.py::test_every_pattern_of_few_slots_is_below_the_bound",),
     ),
     Mutant(
         "lines that meet twice",
