@@ -178,7 +178,7 @@ def test_served_by_hand() -> None:
 )
 def test_served_is_what_codes_leave(T: int, k: int, q: int, z: int, counts: tuple[int, ...]) -> None:
     S, samples, g = (k - 1) * (z - 1) + 1, 4000, generator(0)
-    slots = codes.polynomials(T, k, q, S)
+    slots = codes.polynomials(torch.arange(T), k, q, S)
     for c in counts:
         active = torch.stack([torch.randperm(T, generator=g)[:c] for _ in range(samples)])
         taken = slots[active]

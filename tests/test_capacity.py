@@ -96,7 +96,7 @@ def test_the_plan_is_the_formula_but_for_the_wires(D: int, lanes: int) -> None:
             return lanes * (n * (d + 1) + 2 * wires) + waiting
 
         n = math.isqrt(T)
-        assert T == n * n
+        assert n * n == T
         assert width(n) <= D < width(n + 1)
         assert 0.85 * most < T < most
 
