@@ -20,12 +20,12 @@ from superpos.show.lanes import OWNERS, ink
 from superpos.show.series import BLACK
 
 _WIDTH, _LEFT, _GAP = 6.2, 1.38, 0.22  # inches: the figure, the names on the left, between two blocks of cells
-_ROW, _ROWS, _TOP = 0.36, 8.3, 0.84  # inches a row; the most rows that a step has; inches for what is said above
+_ROW, _ROWS, _TOP = 0.36, 8.3, 0.84  # inches a row; rows of the figure; inches for what is said above
 _LETTERS = 78  # of a line above the cells
 _SEVERAL, _PALE = "#dddddd", "#6b6b6b"  # a sum of several circuits; a zero
-_ENTRY = ("state", "key", "tie", "taken", "above", "below", "match")  # have a number for each slot of the entry
+_SLOTS = ("state", "key", "tie", "taken", "above", "below", "match")  # have numbers for each slot of the entry
 
-Own = Sequence[int]  # the circuits behind one cell
+Own = Sequence[int]  # the circuits behind a number
 
 
 @dataclass(frozen=True)
@@ -68,26 +68,26 @@ class _Now:
 
     network: ExactNetwork
     active: Sequence[int]
-    number: int  # behind the title: the round, or the circuit's layer
+    number: int  # behind the title: the round, or the circuits' layer
     parts: Mapping[str, Tensor]
     slots: Sequence[Own]
     places: Sequence[Own]
 
     @property
-    def base(self) -> int:
-        """What a key has beside the number of its circuit."""
-        return self.network.plan.n**2
+    def n(self) -> int:
+        return self.network.plan.n
 
-    def lit(self, name: str) -> list[int]:
-        """The slots on which a neuron of this name is not 0."""
-        return (self.parts[name].reshape(len(self.slots), -1) > 0).any(dim=1).nonzero()[:, 0].tolist()
+    @property
+    def found(self) -> str:
+        """The circuit that came into the list last."""
+        return f"circuit {self.places[-1][0]}" if self.places[-1] else "nothing"
 
 
 def walk(network: ExactNetwork, active: Sequence[int], inputs: Tensor) -> list[Step]:
     """The steps of one sample: the input, and what each layer leaves. Chapter 11.
 
     Args:
-        network: one that finds its lanes, z ≥ 2, with all lanes side by side.
+        network: one that hands out lanes, z ≥ 2, with all of them side by side.
         active: the circuits that run; they may be more than z.
         inputs: their inputs, (len(active), d).
 
@@ -108,35 +108,37 @@ def walk(network: ExactNetwork, active: Sequence[int], inputs: Tensor) -> list[S
 def _told(
     network: ExactNetwork, active: Sequence[int], seen: Sequence[tuple[str, Mapping[str, Tensor]]]
 ) -> Iterator[Step]:
-    entry, base = network.plan.entry, network.plan.n**2
-    held = [[t for t in active if s in network.code[t]] for s in range(entry.N)]
-    slots, places = held, []
+    assert network.plan.entry is not None and network.code is not None
+    N, S, base = network.plan.entry.N, network.plan.entry.S, network.plan.n**2
+    slots = held = [[t for t in active if s in network.code[t]] for s in range(N)]
+    places: list[Own] = []
     for title, batch in seen:
         parts = {name: values[0] for name, values in batch.items()}
         if "key" in parts:
             slots = [own if key else [] for own, key in zip(held, parts["key"].tolist(), strict=True)]
         keys = parts["list"][:, -1].tolist() if "list" in parts else []
-        keys += [parts["taken"][:, 0].sum().item()] if "taken" in parts else []
+        keys += [parts["taken"][:, 0].sum().item()] if "taken" in parts else []  # a circuit's key is taken out first
         places = [[round(key) - base] if key else [] for key in keys] or places
-        first, _, last = title.partition(" ")
-        now = _Now(network, active, int(last) if last.isdigit() else 0, parts, slots, places)
-        rows = [row for name, values in parts.items() for row in _rows(name, values, entry.S)]
-        yield Step(title, _SAID[title if title in _SAID else first](now), rows, slots, places)
+        kind, _, last = title.rpartition(" ")
+        number = int(last) if last.isdigit() else 0
+        said = _SAID[kind if number else title](_Now(network, active, number, parts, slots, places))
+        yield Step(title, said, [row for name, x in parts.items() for row in _rows(name, x, S)], slots, places)
 
 
 def _rows(name: str, values: Tensor, S: int) -> Iterator[Row]:
     """The rows of one group of neurons."""
-    if name in _ENTRY:
+    if name in _SLOTS:
         kind, parts = "column", values.reshape(S, len(values) // S, -1).permute(2, 0, 1)
     elif name in ("list", "waiting", "number"):
         kind, parts = "place" if name == "list" else "lane", values.reshape(len(values), -1).T[..., None]
     else:
         kind, parts = "lane", values.reshape(*values.shape[:2], -1).permute(2, 0, 1)
-    d = len(parts) - (name in ("taken", "list", "slot"))
-    state = ["state"] if d == 1 else [f"state {c + 1}" for c in range(d)]
-    inner = {"taken": ["key", *state], "list": [*state, "key"], "slot": [*state, "constant"], "waiting": state}
-    for part, values in zip(inner.get(name, state if name == "state" else [""]), parts, strict=True):
-        yield Row(f"taken: {part}" if name == "taken" else part or name, kind, values)
+    count = len(parts) - (name in ("taken", "list", "slot"))
+    state = ["state"] if count == 1 else [f"state {c + 1}" for c in range(count)]
+    inner = {"taken": ["taken: key", *(f"taken: {one}" for one in state)], "list": [*state, "key"]}
+    inner |= {"slot": [*state, "constant"], "waiting": state, "state": state}
+    for part, row in zip(inner.get(name, [name]), parts, strict=True):
+        yield Row(part, kind, row)
 
 
 def _each(numbers: Sequence[int]) -> str:
@@ -145,51 +147,29 @@ def _each(numbers: Sequence[int]) -> str:
     return f"{', '.join(some)} and {last}" if some else last
 
 
+def _tied(now: _Now) -> str:
+    return ", ".join(_each(own) for own in now.slots if len(own) > 1)
+
+
 def _entry(now: _Now) -> str:
-    shared = [_each(own) for own in now.slots if len(own) > 1]
-    end = f"{', '.join(shared)} add up" if shared else "no two meet"
-    return f"State + {_text(now.network.reach)} and key {now.base} + t go to a slot a column: {end}."
+    end = f"{tied} add up" if (tied := _tied(now)) else "no two meet"
+    return f"State + {_text(now.network.shift)} and key {now.n**2} + t, on one slot of each column: {end}."
 
 
 def _ties(now: _Now) -> str:
-    tied = now.lit("tie")
-    end = f"a tie of {', '.join(_each(now.slots[s]) for s in tied)}" if tied else "there is none"
-    return f"A key of {2 * now.base} or more is a sum: {end}."
-
-
-def _cleared(now: _Now) -> str:
-    return "Ties are cleared. Whoever is left is alone on a slot."
+    end = f"a tie of {_tied(now)}" if now.parts["tie"].any() else "there is none"
+    return f"A key of {2 * now.n**2} or more is a sum: {end}."
 
 
 def _mark(now: _Now) -> str:
-    if not now.lit("taken"):
-        return "Nobody is left to be taken."
-    return f"The first that is left, circuit {now.places[-1][0]}, is taken; who stands behind is not."
+    if not now.places[-1]:
+        return "Nobody is left to be taken out."
+    return f"The first that is left, {now.found}, is taken out; whoever stands behind is not."
 
 
 def _compare(now: _Now) -> str:
     key = _text(now.parts["list"][-1, -1].item())
     return f"It joins the list. How far is each key above its key, {key}, how far below?"
-
-
-def _match(now: _Now) -> str:
-    return f"Neither above nor below: here was circuit {now.places[-1][0]}."
-
-
-def _clear(now: _Now) -> str:
-    return f"Circuit {now.places[-1][0]} is cleared: it is in the list, and nowhere else."
-
-
-def _stairs(now: _Now) -> str:
-    return f"A lane for each. How often does {now.network.plan.n} fit into its number?"
-
-
-def _steps(now: _Now) -> str:
-    return "Each step is cut to 0 or 1: 0 up to slot i, 1 behind it."
-
-
-def _gate(now: _Now) -> str:
-    return f"Between 0 and 1 is i: its wires go on. The number less {now.network.plan.n} i counts to j."
 
 
 def _place(now: _Now) -> str:
@@ -199,8 +179,8 @@ def _place(now: _Now) -> str:
 
 
 def _cell(now: _Now) -> str:
-    n, back = now.network.plan.n, now.number % 2 == 0
-    ways = [(t, *(t // n, t % n)[:: -1 if back else 1]) for own in now.places for t in own]
+    step = -1 if now.number % 2 == 0 else 1
+    ways = [(t, *divmod(t, now.n)[::step]) for own in now.places for t in own]
     moves = [f"{t} from slot {i} to {j}" for t, i, j in ways]
     return f"Own weights lead {' and '.join(moves)}; other slots lose C."
 
@@ -208,15 +188,15 @@ def _cell(now: _Now) -> str:
 _SAID: Mapping[str, Callable[[_Now], str]] = {
     "entry": _entry,
     "ties": _ties,
-    "clear ties": _cleared,
+    "clear ties": lambda now: "Ties are cleared. Whoever is left is alone on a slot.",
     "mark": _mark,
     "compare": _compare,
-    "match": _match,
-    "clear": _clear,
-    "stairs": _stairs,
-    "steps": _steps,
-    "gate i, stairs j": _gate,
-    "gate j, place": _place,
+    "match": lambda now: f"Neither above nor below: here was {now.found}.",
+    "clear": lambda now: f"There {now.found} is cleared: it is in the list, and nowhere else.",
+    "stairs i": lambda now: f"A lane for each. How often does {now.n} fit into its number?",
+    "steps i": lambda now: "Each step is cut to 0 or 1: 0 up to slot i, 1 behind it.",
+    "wires i": lambda now: f"Between 0 and 1 is i: its wires go on. The number less {now.n} i counts to j.",
+    "places": _place,
     "cell": _cell,
 }
 
@@ -240,12 +220,10 @@ def picture(step: Step) -> Figure:
             y, kind = _heads(ax, y + 0.3 * bool(kind), row.kind, lefts, wide, own), row.kind
         _name(ax, y, row.name)
         note(ax, "cells", row.name, x=range(row.values.numel()), value=row.values.flatten().tolist())
+        each = wide / max(3, cells)
         for x, values, whose in zip(lefts, row.values.tolist(), own, strict=True):
-            each = wide / max(3, cells)
-            drawn += [
-                (x + c * each, y, each, value, who)
-                for c, (value, who) in enumerate(zip(values, _spread(whose, cells), strict=True))
-            ]
+            spread = whose if len(whose) == cells else [*whose] * cells
+            drawn += [(x + c * each, y, each, value, spread[c]) for c, value in enumerate(values)]
         y += 1.0
     _cells(ax, drawn)
     return figure
@@ -253,9 +231,8 @@ def picture(step: Step) -> Figure:
 
 def _cells(ax: Axes, drawn: Sequence[tuple[float, float, float, float, Own]]) -> None:
     """Boxes with their numbers: (left, top, width, number, circuits) of each."""
-    boxes = [_box(x, y + 0.05, w - 0.04, 0.9) for x, y, w, *_ in drawn]
-    for colour in {_face(value, who) for *_, value, who in drawn}:
-        same = [box for box, (*_, value, who) in zip(boxes, drawn, strict=True) if _face(value, who) == colour]
+    for colour in sorted({_face(value, who) for *_, value, who in drawn}):
+        same = [_box(x, y + 0.05, w - 0.04, 0.9) for x, y, w, value, who in drawn if _face(value, who) == colour]
         ax.add_patch(PathPatch(Path.make_compound_path(*same), fc=colour, ec="#bbbbbb", lw=0.7, clip_on=False))
     middles = [(x + w / 2 - 0.02, y + 0.5, value, who) for x, y, w, value, who in drawn]
     for x, y, value, who in middles:
@@ -264,7 +241,7 @@ def _cells(ax: Axes, drawn: Sequence[tuple[float, float, float, float, Own]]) ->
             ax.text(x, y, _text(value), ha="center", va="center_baseline", fontsize=10, color=colour)
     # All zeros are one mark: as texts they would be most of the picture's file.
     zeros = [(x, y) for x, y, value, _ in middles if not value]
-    ax.plot(*zip(*zeros, strict=True), ls="", marker="$0$", ms=7, color=_PALE, mew=0, clip_on=False)
+    ax.plot(*torch.tensor(zeros).view(-1, 2).T, ls="", marker="$0$", ms=7, color=_PALE, mew=0, clip_on=False)
 
 
 def _box(x: float, y: float, w: float, h: float) -> Path:
@@ -279,12 +256,8 @@ def _owners(step: Step, kind: str, blocks: int) -> list[list[Own]]:
     return [[own] for own in step.places[:blocks]]
 
 
-def _spread(whose: Sequence[Own], cells: int) -> Sequence[Own]:
-    return whose if len(whose) == cells else [*whose] * cells
-
-
 def _heads(ax: Axes, y: float, kind: str, lefts: Sequence[float], wide: float, own: Sequence[Sequence[Own]]) -> float:
-    """Above the cells: which block it is, whose; in the entry also the slots and who is on each. Returns the next row."""
+    """Above the cells: which block it is, and whose; in the entry also who is on each slot. Returns the next row."""
     for s, x in enumerate(lefts):
         of = "" if kind == "column" else f": circuit {own[s][0][0]}" if own[s][0] else ": empty"
         ax.text(x, y + 0.5, f"{kind} {s + 1}{of}", va="center", fontsize=10)
