@@ -6,6 +6,7 @@ The numbers are those that the layers leave; whose they are is read from the key
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
+from typing import cast
 
 import torch
 from matplotlib.axes import Axes
@@ -15,17 +16,19 @@ from matplotlib.path import Path
 from torch import Tensor
 
 from superpos.exact import ExactNetwork
+from superpos.exact.layers import ExactLayer, Listing
 from superpos.show.data import Drawn, note
 from superpos.show.lanes import OWNERS, ink
 from superpos.show.series import BLACK
 
 _WIDTH, _LEFT, _GAP = 6.2, 1.38, 0.22  # inches: the figure, the names on the left, between two blocks of cells
 _ROW, _ROWS, _TOP = 0.36, 8.3, 0.84  # inches a row; rows of the figure; inches for what is said above
-_LETTERS = 78  # of a line above the cells
+_LETTERS = 84  # of a line above the cells
 _SEVERAL, _PALE = "#dddddd", "#6b6b6b"  # a sum of several circuits; a zero
 _SLOTS = ("state", "key", "tie", "taken", "above", "below", "match")  # have numbers for each slot of the entry
 
 Own = Sequence[int]  # the circuits behind a number
+_Left = tuple[str, Sequence[int], Mapping[str, Tensor]]  # by a layer: its title, the numbers it takes out, its neurons
 
 
 @dataclass(frozen=True)
@@ -97,35 +100,35 @@ def walk(network: ExactNetwork, active: Sequence[int], inputs: Tensor) -> list[S
     plan = network.plan
     if plan.entry is None or plan.lanes < plan.z:
         raise ValueError(f"the network has z = {plan.z}, lanes = {plan.lanes}; steps are drawn for z ≥ 2, lanes = z")
-    A = network.encode(torch.tensor([active]), inputs[None])
-    seen = [("entry", network.layers[0].reads.split(A))]
-    for layer in network.layers:
+    A, layers = network.encode(torch.tensor([active]), inputs[None]), [cast(ExactLayer, x) for x in network.layers]
+    seen: list[_Left] = [("entry", (), layers[0].reads.split(A))]
+    for layer in layers:
         A = layer(A)
-        seen.append((layer.title, layer.leaves.split(A)))
+        seen.append((layer.title, layer.takes if isinstance(layer, Listing) else (), layer.leaves.split(A)))
     return list(_told(network, active, seen))
 
 
-def _told(
-    network: ExactNetwork, active: Sequence[int], seen: Sequence[tuple[str, Mapping[str, Tensor]]]
-) -> Iterator[Step]:
-    assert network.plan.entry is not None and network.code is not None
-    N, S, base = network.plan.entry.N, network.plan.entry.S, network.plan.n**2
-    slots = held = [[t for t in active if s in network.code[t]] for s in range(N)]
+def _told(network: ExactNetwork, active: Sequence[int], seen: Sequence[_Left]) -> Iterator[Step]:
+    plan, code, base = network.plan, network.code, network.plan.n**2
+    assert plan.entry is not None
+    assert code is not None
+    slots = held = [[t for t in active if s in code[t]] for s in range(plan.entry.N)]
     places: list[Own] = []
-    for title, batch in seen:
+    for title, takes, batch in seen:
         parts = {name: values[0] for name, values in batch.items()}
         if "key" in parts:
             slots = [own if key else [] for own, key in zip(held, parts["key"].tolist(), strict=True)]
         keys = parts["list"][:, -1].tolist() if "list" in parts else []
-        keys += [parts["taken"][:, 0].sum().item()] if "taken" in parts else []  # a circuit's key is taken out first
+        keys += [parts["taken"][:, takes.index(plan.d)].sum().item()] if plan.d in takes else []
         places = [[round(key) - base] if key else [] for key in keys] or places
         kind, _, last = title.rpartition(" ")
         number = int(last) if last.isdigit() else 0
         said = _SAID[kind if number else title](_Now(network, active, number, parts, slots, places))
-        yield Step(title, said, [row for name, x in parts.items() for row in _rows(name, x, S)], slots, places)
+        rows = [row for name, x in parts.items() for row in _rows(name, x, plan.d, plan.entry.S, takes)]
+        yield Step(title, said, rows, slots, places)
 
 
-def _rows(name: str, values: Tensor, S: int) -> Iterator[Row]:
+def _rows(name: str, values: Tensor, d: int, S: int, takes: Sequence[int]) -> Iterator[Row]:
     """The rows of one group of neurons."""
     if name in _SLOTS:
         kind, parts = "column", values.reshape(S, len(values) // S, -1).permute(2, 0, 1)
@@ -133,10 +136,9 @@ def _rows(name: str, values: Tensor, S: int) -> Iterator[Row]:
         kind, parts = "place" if name == "list" else "lane", values.reshape(len(values), -1).T[..., None]
     else:
         kind, parts = "lane", values.reshape(*values.shape[:2], -1).permute(2, 0, 1)
-    count = len(parts) - (name in ("taken", "list", "slot"))
-    state = ["state"] if count == 1 else [f"state {c + 1}" for c in range(count)]
-    inner = {"taken": ["taken: key", *(f"taken: {one}" for one in state)], "list": [*state, "key"]}
-    inner |= {"slot": [*state, "constant"], "waiting": state, "state": state}
+    states = ["state"] if d == 1 else [f"state {c + 1}" for c in range(d)]
+    inner = {"taken": [f"taken: {[*states, 'key'][number]}" for number in takes], "list": [*states, "key"]}
+    inner |= {"slot": [*states, "constant"][: len(parts)], "waiting": states, "state": states}
     for part, row in zip(inner.get(name, [name]), parts, strict=True):
         yield Row(part, kind, row)
 
@@ -192,7 +194,7 @@ _SAID: Mapping[str, Callable[[_Now], str]] = {
     "mark": _mark,
     "compare": _compare,
     "match": lambda now: f"Neither above nor below: here was {now.found}.",
-    "clear": lambda now: f"There {now.found} is cleared: it is in the list, and nowhere else.",
+    "clear": lambda now: f"There it is cleared: {now.found} is in the list, and nowhere else.",
     "stairs i": lambda now: f"A lane for each. How often does {now.n} fit into its number?",
     "steps i": lambda now: "Each step is cut to 0 or 1: 0 up to slot i, 1 behind it.",
     "wires i": lambda now: f"Between 0 and 1 is i: its wires go on. The number less {now.n} i counts to j.",
@@ -209,7 +211,9 @@ def picture(step: Step) -> Figure:
     ax.set(xlim=(0, _WIDTH), ylim=(_ROWS, 0))
     ax.set_axis_off()
     said = "\n".join([step.title, *wrap(step.said, _LETTERS)])
-    ax.set_title(said, x=0.015, y=1 + (_TOP - 0.12) / (height - _TOP), va="top", linespacing=1.3)
+    ax.set_title(
+        said, loc="left", fontsize=10.5, x=0.015, y=1 + (_TOP - 0.12) / (height - _TOP), va="top", linespacing=1.3
+    )
     y, kind, drawn = 0.0, "", []
     for row in step.rows:
         blocks, cells = row.values.shape
