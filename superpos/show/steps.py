@@ -21,9 +21,9 @@ from superpos.show.data import Drawn, note
 from superpos.show.lanes import OWNERS, ink
 from superpos.show.series import BLACK
 
-_WIDTH, _LEFT, _GAP = 6.2, 1.38, 0.22  # inches: the figure, the names on the left, between two blocks of cells
-_ROW, _ROWS, _TOP = 0.36, 8.3, 0.84  # inches a row; rows of the figure; inches for what is said above
-_LETTERS = 84  # of a line above the cells
+_WIDTH, _LEFT, _GAP = 6.2, 1.42, 0.22  # inches: the figure, the names on the left, between two blocks of cells
+_ROW, _ROWS, _TOP = 0.36, 8.3, 0.92  # inches a row; rows of the figure; inches for what is said above
+_LETTERS = 70  # of a line above the cells
 _SEVERAL, _PALE = "#dddddd", "#6b6b6b"  # a sum of several circuits; a zero
 _SLOTS = ("state", "key", "tie", "taken", "above", "below", "match")  # have numbers for each slot of the entry
 
@@ -212,7 +212,7 @@ def picture(step: Step) -> Figure:
     ax.set_axis_off()
     said = "\n".join([step.title, *wrap(step.said, _LETTERS)])
     ax.set_title(
-        said, loc="left", fontsize=10.5, x=0.015, y=1 + (_TOP - 0.12) / (height - _TOP), va="top", linespacing=1.3
+        said, loc="left", fontsize=12, x=0.015, y=1 + (_TOP - 0.12) / (height - _TOP), va="top", linespacing=1.3
     )
     y, kind, drawn = 0.0, "", []
     for row in step.rows:
@@ -242,10 +242,10 @@ def _cells(ax: Axes, drawn: Sequence[tuple[float, float, float, float, Own]]) ->
     for x, y, value, who in middles:
         if value:
             colour = ink(who[0]) if len(who) == 1 else BLACK
-            ax.text(x, y, _text(value), ha="center", va="center_baseline", fontsize=10, color=colour)
+            ax.text(x, y, _text(value), ha="center", va="center_baseline", fontsize=12, color=colour)
     # All zeros are one mark: as texts they would be most of the picture's file.
     zeros = [(x, y) for x, y, value, _ in middles if not value]
-    ax.plot(*torch.tensor(zeros).view(-1, 2).T, ls="", marker="$0$", ms=7, color=_PALE, mew=0, clip_on=False)
+    ax.plot(*torch.tensor(zeros).view(-1, 2).T, ls="", marker="$0$", ms=8, color=_PALE, mew=0, clip_on=False)
 
 
 def _box(x: float, y: float, w: float, h: float) -> Path:
@@ -264,19 +264,19 @@ def _heads(ax: Axes, y: float, kind: str, lefts: Sequence[float], wide: float, o
     """Above the cells: which block it is, and whose; in the entry also who is on each slot. Returns the next row."""
     for s, x in enumerate(lefts):
         of = "" if kind == "column" else f": circuit {own[s][0][0]}" if own[s][0] else ": empty"
-        ax.text(x, y + 0.5, f"{kind} {s + 1}{of}", va="center", fontsize=10)
+        ax.text(x, y + 0.5, f"{kind} {s + 1}{of}", va="center", fontsize=12)
     if kind != "column":
         return y + 1.0
     _name(ax, y + 0.9, "circuits")
     for x, whose in zip(lefts, own, strict=True):
         for c, who in enumerate(whose):
             at = x + (c + 0.5) * wide / len(whose) - 0.02
-            ax.text(at, y + 1.4, "+".join(map(str, who)), ha="center", va="center", fontsize=10)
+            ax.text(at, y + 1.4, "+".join(map(str, who)), ha="center", va="center", fontsize=12)
     return y + 1.85
 
 
 def _name(ax: Axes, y: float, text: str) -> None:
-    ax.text(_LEFT - 0.12, y + 0.5, text, ha="right", va="center", fontsize=10)
+    ax.text(_LEFT - 0.12, y + 0.5, text, ha="right", va="center", fontsize=12)
 
 
 def _face(value: float, who: Own) -> str:
