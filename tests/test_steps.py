@@ -2,11 +2,13 @@
 
 import pytest
 import torch
+from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
 from superpos import circuits, exact
 from superpos.show import steps
 from superpos.show.data import Drawn
+from superpos.show.lanes import OWNERS
 
 REACH = 1 / 1.01  # inputs are raised by 1, with the slack of the gates
 
@@ -100,6 +102,21 @@ def test_a_picture_shows_and_notes_the_numbers(tie):
             assert room.x0 <= box.x0 <= box.x1 <= room.x1, text.get_text()
             assert room.y0 <= box.y0 <= box.y1 <= room.y1, text.get_text()
             assert float(text.get_fontsize()) * 350 / (72 * 6.2) >= 7  # pixels, where a phone gives the page 350
+
+
+def test_colours_are_those_of_the_circuits(tie):
+    """As in the chapter's first figure; a sum of several is grey, a zero or a number of nobody white."""
+
+    def faces(step):
+        (ax,) = steps.picture(step).axes
+        return {to_hex(patch.get_facecolor()) for patch in ax.patches}
+
+    one, eight = OWNERS[1].lower(), OWNERS[8].lower()
+    assert faces(tie[0]) == {"#ffffff", "#dddddd", one, eight}
+    assert faces(tie[2]) == {"#ffffff", one, eight}
+    assert [
+        text.get_text() for text in steps.picture(tie[0]).axes[0].texts if text.get_text() in ("1", "8", "1+8")
+    ] == [*("1", "8", "1+8")]
 
 
 def test_what_cannot_be_stepped_through_is_refused():
