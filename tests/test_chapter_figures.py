@@ -60,10 +60,23 @@ def test_axes_stand_still(chapter):
     assert all(places)
 
 
-def test_each_of_three_is_alone_somewhere():
-    for frame in record("11-exact-superposition")["frames"]:
-        active = {0, *map(int, frame["values"]["others"].split(" and "))}
-        assert {int(t) for t in re.findall(r"(\d) alone in lane", frame["alt"])} == active, frame["alt"]
+def test_a_run_ends_with_the_answers():
+    """a ← ReLU(t/2 · a + 1), twice. 1: 0.5 → 1.25 → 1.625; 8: −0.2 → 0.2 → 1.8; 5: −0.2 → 0.5 → 2.25; beside 1 and 4,
+    4: −0.2 → 0.6 → 2.2; 8: 0.3 → 2.2 → 9.8, in the first lane, as 8 is alone in column 1, and 1 nowhere."""
+    frames = record("11-exact-superposition")["frames"]
+    last = {f["values"]["active"]: f["alt"] for f in frames if f["values"]["step"] == "cell 2"}
+    answers = {
+        "1 and 8": "state 1.62, 0, 0, 0, 0, 1.8",  # 1 back on slot 0, 8 on slot 2
+        "1 and 5": "state 1.62, 0, 0, 0, 2.25, 0",
+        "1, 4 and 8": "state 0, 0, 9.8, 0, 2.2, 0",
+    }
+    assert {who: answers[who] in alt for who, alt in last.items()} == dict.fromkeys(answers, True)
+    out = {
+        f["values"]["active"]: "1 was never alone: no lane" in f["alt"]
+        for f in frames
+        if f["values"]["step"] == "places"
+    }
+    assert out == {"1 and 8": False, "1 and 5": False, "1, 4 and 8": True}
 
 
 def test_held_axes_and_legend_stay():

@@ -1,4 +1,4 @@
-"""Pictures of the exact construction: cells, columns and lanes, each weight in the colour of the circuit owning it."""
+"""Pictures of the exact construction: cells and lanes, each weight in the colour of the circuit owning it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _WRONG = "#B00020"
 
 @dataclass(frozen=True)
 class Lane:
-    """What is drawn of a cell of n slots: which circuits are active in it. Circuit t = n a + b goes from b to a."""
+    """What is drawn of a cell of n slots: which circuits are active in it. Circuit t = n i + j goes from i to j."""
 
     title: str
     active: Sequence[int]
@@ -51,46 +51,11 @@ def cells_and_curves(
     return figure
 
 
-def sorted_columns(columns: Sequence[Sequence[Sequence[Sequence[int]]]], *, height: float = 4.4) -> Figure:
-    """Every column as it sorts: `columns[s][r][i]` lists the circuits on slot i, of the entry (r = 0) and of each lane.
-
-    A slot with several circuits is grey, and a lane that holds one is crossed out.
-    """
-    figure = Drawn(figsize=(6.2, height), layout="constrained")
-    axes = figure.subplots(len(columns), 1, squeeze=False)[:, 0]
-    for s, (ax, strips) in enumerate(zip(axes, columns, strict=True)):
-        for r, slots in enumerate(strips):
-            _strip(ax, 1.7 * r + (0.9 if r else 0), slots, "entry" if r == 0 else f"lane {r}", s == 0)
-        ax.set(xlim=(-0.6, 1.7 * len(strips) + 0.5), ylim=(-0.7, len(strips[0]) - 0.3), ylabel=f"column {s + 1}")
-        ax.annotate(
-            "", (1.85, (len(strips[0]) - 1) / 2), (0.85, (len(strips[0]) - 1) / 2), arrowprops={"arrowstyle": "->"}
-        )
-        _bare(ax)
-        ax.invert_yaxis()
-    return figure
-
-
-def _strip(ax: Axes, x: float, slots: Sequence[Sequence[int]], name: str, titled: bool) -> None:
-    held = [(i, t) for i, own in enumerate(slots) for t in own]
-    note(ax, "slots", f"{name}: slot x holds circuit value", x=[i for i, _ in held], value=[t for _, t in held])
-    crowded = any(len(own) > 1 for own in slots) and name != "entry"
-    faces = ["white" if not own else "#dddddd" if len(own) > 1 else OWNERS[own[0] % 9] for own in slots]
-    ax.scatter([x] * len(slots), range(len(slots)), s=330, color=faces, edgecolor=BLACK, zorder=2)
-    for i, own in enumerate(slots):
-        text = ax.text(x, i, ",".join(map(str, own)), ha="center", va="center", fontsize=8, zorder=3)
-        if len(own) == 1:
-            text.set_color(_ink(own[0]))
-    if crowded:
-        ax.text(x + 0.42, (len(slots) - 1) / 2, "✗", ha="center", va="center", fontsize=11, color=_WRONG)
-    if titled:
-        ax.text(x, -0.95, name, ha="center", va="bottom", fontsize=9, clip_on=False)
-
-
 def _cell(ax: Axes, lane: Lane) -> None:
-    n, pairs = lane.n, [(t % lane.n, t // lane.n) for t in lane.active]
+    n, pairs = lane.n, [divmod(t, lane.n) for t in lane.active]
     lit, heard = {i for i, _ in pairs}, {j for _, j in pairs}
     for t in range(n * n):
-        i, j = t % n, t // n
+        i, j = divmod(t, n)
         own, wrong = t in lane.active, i in lit and j in heard and t not in lane.active
         style = (
             {"lw": 3.2, "color": OWNERS[t % 9], "zorder": 3}
@@ -105,7 +70,7 @@ def _cell(ax: Axes, lane: Lane) -> None:
         if own or not pairs:
             disc = {"boxstyle": "circle,pad=0.16", "fc": OWNERS[t % 9], "ec": "none"}
             at = (0.22, i + 0.22 * (j - i))
-            ax.annotate(str(t), at, fontsize=8, ha="center", va="center", zorder=4, color=_ink(t), bbox=disc)
+            ax.annotate(str(t), at, fontsize=8, ha="center", va="center", zorder=4, color=ink(t), bbox=disc)
     collide = len(pairs) > 1
     for slot in range(n):
         for x, on in ((0, slot in lit), (1, slot in heard)):
@@ -123,11 +88,11 @@ def _cell(ax: Axes, lane: Lane) -> None:
 
 
 def _matrix(ax: Axes, n: int) -> None:
-    places = [(t % n, t // n) for t in range(n * n)]
+    places = [divmod(t, n) for t in range(n * n)]
     note(ax, "matrix", "circuit", x=[i for i, _ in places], y=[j for _, j in places], value=range(n * n))
     for t, (i, j) in enumerate(places):
         ax.add_patch(Rectangle((i - 0.47, j - 0.47), 0.94, 0.94, color=OWNERS[t % 9]))
-        ax.text(i, j, str(t), ha="center", va="center", color=_ink(t), fontsize=11)
+        ax.text(i, j, str(t), ha="center", va="center", color=ink(t), fontsize=11)
     ax.set(xlim=(-0.5, n - 0.5), ylim=(n - 0.5, -0.5), aspect="equal", title="who owns a weight")
     ax.set(xlabel="from slot i", ylabel="to slot j", xticks=range(n), yticks=range(n))
     ax.grid(False)
@@ -135,7 +100,7 @@ def _matrix(ax: Axes, n: int) -> None:
     ax.spines[:].set_visible(False)
 
 
-def _ink(t: int) -> str:
+def ink(t: int) -> str:
     return "black" if OWNERS[t % 9] in _LIGHT else "white"
 
 
@@ -144,5 +109,3 @@ def _bare(ax: Axes) -> None:
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
     ax.set_yticks([])
-    if not ax.get_xticklabels() or ax.get_xlim()[1] > 2:
-        ax.set_xticks([])
