@@ -178,7 +178,7 @@ class ExactNetwork(Network):
         The estimates are those of `encode`, the layers and `read`, at the cost of the circuits alone: entry, list and
         gates are taken to do what the theorem says of them, and are not run. So nothing is measured by it; `states`
         runs the layers. More circuits than the network was made for are allowed: `live` says which have a lane, and the
-        others read 0. `on` counts neurons of lanes that hold a circuit, in all passes; not of the list or crowded lanes.
+        others read 0. `on` counts neurons of lanes with a circuit, in all passes; not of the list or crowded lanes.
 
         Raises:
             TypeError, ValueError: for a batch that does not fit, or activations beyond the bound.
