@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from itertools import combinations, product
-from math import comb
+from math import comb, gcd
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from superpos import codes
 from superpos.codes import Code
-from superpos.codes.fields import Field, largest_prime_power, prime_power
+from superpos.codes.fields import Field, Ring, largest_prime_power, prime_power
 
 BUILD: dict[str, Callable[..., Code]] = {
     "progression": codes.progression,
@@ -266,6 +266,18 @@ def test_the_field_of_four_by_hand() -> None:
     assert Field(4).multiply(x[:, None], x[None, :]).tolist() == expected
 
 
+@pytest.mark.parametrize("n", [8, 9, 25, 27, 12, 15, 30, 7])
+def test_a_ring_has_the_points_it_says(n: int) -> None:
+    ring, x = Ring(n), torch.arange(n)
+    negative = {int(y): v for v in range(n) for y in x if ring.add(torch.tensor(v), y) == 0}
+    values = [ring.point(c) for c in range(ring.points)]
+    smallest = min(q for q in PRIME_POWERS if n % q == 0 and gcd(q, n // q) == 1)
+    assert len(set(values)) == ring.points == smallest
+    for u, v in combinations(values, 2):
+        difference = ring.add(torch.tensor(u), torch.tensor(negative[v]))
+        assert 1 in ring.multiply(difference.expand(n), x).tolist()  # it has an inverse
+
+
 def test_prime_powers() -> None:
     primes = [p for p in range(2, 300) if all(p % k for k in range(2, p))]
     expected = {p**k: (p, k) for p, k in product(primes, range(1, 9)) if p**k < 300}
@@ -287,3 +299,46 @@ def test_prime_powers() -> None:
 def test_a_code_of_ones_own_is_checked(slots: torch.Tensor, n: int, message: str, unhooked: None) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         codes.Code(slots, n)
+
+
+# --- Polynomials: the code of the exact construction's entry ----------------------------------------------------
+
+
+@given(q=st.integers(2, 30), k=st.integers(1, 4), share=st.floats(0.01, 1.0))
+def test_two_circuits_share_few_slots(q: int, k: int, share: float) -> None:
+    T, S = max(1, min(300, round(share * q**k))), codes.max_columns(q, k)
+    slots = codes.polynomials(torch.arange(T), k, q, S)
+    assert slots.shape == (T, S)
+    assert torch.equal(slots // q, torch.arange(S).expand(T, S))  # one in each column
+    shared = (slots[:, None] == slots).sum(dim=2).fill_diagonal_(0)
+    assert shared.max() <= k - 1
+
+
+@pytest.mark.parametrize(
+    ("T", "k", "q", "z"), [(16, 2, 4, 3), (27, 3, 3, 2), (36, 2, 6, 2), (25, 2, 5, 4), (7, 1, 7, 4)]
+)
+def test_of_z_circuits_each_is_alone_somewhere(T: int, k: int, q: int, z: int) -> None:
+    S = (z - 1) * (k - 1) + 1
+    slots = codes.polynomials(torch.tensor(list(combinations(range(T), z))), k, q, S)
+    single = (slots[:, :, None] == slots[:, None, :]).sum(dim=2) == 1
+    assert single.any(dim=2).all()
+    if k > 1:  # and with a column less, not so
+        assert not single[..., :-1].any(dim=2).all()
+
+
+def test_polynomials_by_hand() -> None:
+    # q = 3, k = 2: circuit t is (t mod 3) + (t // 3) x, at x = 0, 1, 2, and then its leading coefficient.
+    assert codes.polynomials(torch.tensor([0, 1, 5, 8]), 2, 3, 4).tolist() == [
+        [0, 3, 6, 9],
+        [1, 4, 7, 9],
+        [2, 3, 7, 10],  # 2 + x: 2, 0, 1
+        [2, 4, 6, 11],  # 2 + 2x: 2, 1, 0
+    ]
+    with pytest.raises(ValueError, match=r"t holds 4 … 9; there are q\^k = 3\^2 polynomials, numbered from 0"):
+        codes.polynomials(torch.tensor([4, 9]), 2, 3, 3)
+    with pytest.raises(ValueError, match=r"t holds -1 … 2; there are q"):
+        codes.polynomials(torch.tensor([2, -1]), 2, 3, 3)
+    with pytest.raises(ValueError, match="S is 5; it must be at most 4: polynomials over q = 3 elements have no more"):
+        codes.polynomials(torch.arange(9), 2, 3, 5)
+    with pytest.raises(ValueError, match="S is 2; it must be at most 1"):
+        codes.polynomials(torch.arange(3), 1, 3, 2)

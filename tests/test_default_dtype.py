@@ -22,7 +22,9 @@ from superpos import (
     sampling,
     theory,
 )
-from superpos.exact.layers import sorting
+from superpos.exact import sizes
+from superpos.exact.gates import StairsI, sets
+from superpos.exact.layers import Keys, Ties
 from superpos.sweep import Setting, many_layers
 from superpos.sweep.capacity import Capacity, measured
 
@@ -75,6 +77,16 @@ def embedded(small: Any, embed: Callable[..., Any], *sizes: int, x: tuple[Tensor
     return large, large.run(*x), large.dense(), measured(large, small, *x)
 
 
+def keyed(n: int) -> list[Tensor]:
+    """What the layers before the cells are made of, of n slots a lane."""
+    plan, like = exact.plan(n * n, 1, z=2), torch.zeros(1, dtype=torch.float32)
+    ties = next(sizes.before(plan))
+    stairs = next(sizes.gates(plan, 1))
+    keys = Keys(n * n, 5.0)
+    made = [Ties(sizes.encoded(plan), ties, keys), StairsI(ties.leaves, stairs, keys, n, 2, (), 0)]
+    return [layer.to(like).b for layer in made] + [sets(n, plan.wires), torch.tensor([plan.D])]
+
+
 def compressed(method: str, **options: Any) -> Any:
     large = compress(nets(), method=method, **options)
     certificate = large.certify()
@@ -103,7 +115,8 @@ CALLS: dict[str, Callable[[], Any]] = {
     "redundant": lambda: embedded(mlps(), redundant.embed, 60, 3, seed=0, x=batch()),
     "balanced": lambda: embedded(rotations(), balanced.embed, 100, 3, seed=0, x=turning()),
     "exact": lambda: embedded(rotations(), exact.embed, z=2, x=turning()),
-    "exact, with more slots than a half counts": lambda: [layer.b for layer in sorting(1, 2, 2100, 3, 5000.0)],
+    "exact, one lane for all": lambda: embedded(rotations(), exact.embed, z=3, lanes=1, x=turning()),
+    "exact, with keys that a half does not hold": lambda: keyed(2100),
     "dedicated": lambda: embedded(mlps(), dedicated.embed, x=batch()),
     "layers predicted": lambda: theory.layers(streams(), *batch(), D=60, M=60, S=3),
     "layers predicted from many": lambda: theory.layers(
@@ -115,7 +128,7 @@ CALLS: dict[str, Callable[[], Any]] = {
         S=3,
     ),
     "rotations predicted": lambda: theory.rotations(codes.line(200, 60, 3), 2, 3),
-    "exact predicted": lambda: [theory.missing(90, 10, 2, 4), theory.missing_estimate(10, 2, 4)],
+    "exact predicted": lambda: [theory.served(10, 4, 2, 5), exact.plan(900, 2, z=2).promise(5)],
     "usable": lambda: [theory.usable(name, 120) for name in ("dedicated", "redundant", "balanced", "residual")],
     "exact compressed": lambda: compressed("exact", z=2),
     "balanced compressed": lambda: compressed("balanced", tolerance=0.9),

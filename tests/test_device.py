@@ -291,7 +291,7 @@ def test_dedicated(family: Callable, far: torch.device) -> None:
     same(make, far)
 
 
-@pytest.mark.parametrize("options", [{"z": 1}, {"z": 2}, {"z": 3}, {"z": 3, "tolerance": 0.2}], ids=str)
+@pytest.mark.parametrize("options", [{"z": 1}, {"z": 2}, {"z": 3}, {"z": 3, "lanes": 2}, {"z": 4, "lanes": 1}], ids=str)
 def test_exact(options: dict, far: torch.device) -> None:
     def make(device: torch.device) -> Any:
         small, x, active = turning(device), called(device), ACTIVE.to(device)
@@ -302,8 +302,13 @@ def test_exact(options: dict, far: torch.device) -> None:
             large.read_all(A, 0),
             large.live(A, active, 0),
             large.live(large(A), active, L),
+            large.run(OTHERS.to(device), x[:, :1].expand(-1, T - 1, -1).contiguous()),  # more than it is made for
         ]
-        return driven(large, small, x), read, list(large.trace(A))
+        chosen = large.small(active[0]), list(large.copies()), large.code, large.gated
+        own, at = torch.ones(L + 1, T, 4, dtype=torch.bool, device=device), torch.arange(20, device=device)
+        whose = [large.owner(l, at[:, None], at, own) for l in range(len(large.layers))]
+        held = [large.holders(l) for l in range(len(large.layers) + 1)]
+        return driven(large, small, x), read, list(large.trace(A)), chosen, whose, held
 
     same(make, far)
 
@@ -369,7 +374,7 @@ def of(modules: Callable[[torch.device], Any], **options: Any) -> Callable[[torc
 
 COMPRESSED = {
     "exact": of(nets, z=2),
-    "exact with a tolerance": of(nets, z=3, tolerance=0.2, method="exact"),
+    "exact of three": of(nets, z=3, method="exact"),
     "exact of many widths": of(lambda device: nets(device, widths=True), z=1),
     "exact of residual blocks": of(residual_blocks, z=2),
     "dedicated": of(nets, z=2, method="dedicated"),

@@ -1,7 +1,5 @@
 """Circuits in, an exact network out: the theorem and its proof. Chapter 11."""
 
-import math
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -12,7 +10,7 @@ from superpos.exact import sizes
 from superpos.exact.cells import Cell, heard
 from superpos.exact.gates import Places, StairsI, StepsI, WiresI, sets
 from superpos.exact.layers import Clear, ClearTies, Compare, ExactLayer, Keys, Mark, Match, Ties
-from superpos.exact.limits import SLACK
+from superpos.exact.limits import SLACK, check_keys
 from superpos.exact.network import ExactNetwork
 from superpos.exact.plan import plan
 from superpos.exact.sizes import Plan, Stage
@@ -47,15 +45,16 @@ def embed(
     slot has the key B ≤ V < 2B, several V ≥ 2B: after `ClearTies` every active circuit is still on a slot, and every
     slot that is not empty holds one. (3) Each round takes out the first such slot (`Mark`), bit for bit, since exact
     zeros are added to it; and clears it with all slots of the same key (`Compare`, `Match`, `Clear`). So after z rounds
-    every active circuit is in the list once, and the other places are empty. Keys are integers that the number format
-    holds, so that nothing of this is rounded. (4) A place makes the wires of its circuit's slots i and j, and puts
-    (x, 1) on slot i of its lane (`StairsI` … `Places`); an empty one leaves its lane at 0. (5) In a lane with circuit
-    t = (i, j) a slot j' ≠ j hears at most β‖w_u‖ + |b_u| ≤ C of the circuit u with the pair (i, j'), and loses C for
-    each wire that is on and not its own, of which there is one: no set of wires contains another. Slot j hears
-    w_t a_t + b_t, since (i, j) has one owner, and loses nothing. So the lane holds the next state at j, and zeros
-    elsewhere; by induction it does so after every layer. ∎
+    every active circuit is in the list once, and the other places are empty. The key of one circuit is an integer that
+    the number format holds, and is not rounded; nor is the sum of several to less than 2B. (4) A place makes the wires
+    of its circuit's slots i and j, and puts (x, 1) on slot i of its lane (`StairsI` … `Places`); an empty one leaves
+    its lane at 0. (5) In a lane with circuit t = (i, j) a slot j' ≠ j hears at most β‖w_u‖ + |b_u| ≤ C of the circuit u
+    with the pair (i, j'), and loses C for each wire that is on and not its own, of which there is one: no set of wires
+    contains another. Slot j hears w_t a_t + b_t, since (i, j) has one owner, and loses nothing. So the lane holds the
+    next state at j, and zeros elsewhere; by induction it does so after every layer. ∎
 
-    The one rounding beside those of w a + b itself is that of the input, which is raised by ρ to be positive.
+    The one rounding beside those of w a + b itself is that of the input, which is raised by ρ to be positive; and with
+    fewer lanes than z that of outputs which may be negative, which are raised by β while they wait.
 
     Args:
         circuits: any MLP circuits.
@@ -84,13 +83,23 @@ def embed(
     if bound is not None:
         check_positive("bound", bound)
     reach = _reach(reach, bound)
-    waits = lanes is not None and lanes < z and not circuits.last_relu  # what waits has to be raised, by a constant
-    constant = waits or (z > 1 and not nonnegative) or bool(circuits.biases.any())
-    planned = plan(circuits.T, circuits.d, z=z, D=D, lanes=lanes, constant=constant)
+    planned = plan_for(circuits, D, z=z, lanes=lanes, nonnegative=nonnegative)
     weights, biases = (
         [_cells(x, planned.n) for x in stack] for stack in (circuits.weights.detach(), circuits.biases.detach())
     )
     return assemble(planned, weights, biases, circuits.last_relu, bound, reach, nonnegative)
+
+
+def plan_for(
+    circuits: MLPCircuits, D: int | None = None, *, z: int = 1, lanes: int | None = None, nonnegative: bool = False
+) -> Plan:
+    """The sizes that `embed` gives these circuits: `plan`, with a constant in slots if they need one. Chapter 11.
+
+    It carries biases, and what inputs, or states that wait without a ReLU, are raised by to be positive.
+    """
+    waits = lanes is not None and lanes < z and not circuits.last_relu
+    constant = waits or (z > 1 and not nonnegative) or bool(circuits.biases.any())
+    return plan(circuits.T, circuits.d, z=z, D=D, lanes=lanes, constant=constant)
 
 
 def assemble(
@@ -106,7 +115,9 @@ def assemble(
     n, like, far = plan.n, weights[0], SLACK * (reach or 0.0)
     keys = Keys(n * n, 4 * far + 1)
     raised = plan.entry is not None and not nonnegative
-    lift = 0.0 if last_relu else SLACK * (bound or 0.0)
+    lift = 0.0 if last_relu else SLACK**2 * (bound or 0.0)  # so that what is cut off shows: it is beyond the bound
+    if not plan.constant and (raised or (lift and plan.passes > 1) or any(b.any() for b in biases)):
+        raise ValueError("constant is False; slots need one for biases, and for states that are raised to be positive")
     most = [
         None if bound is None else heard(w, b, SLACK * bound) + lift + 1 for w, b in zip(weights, biases, strict=True)
     ]
@@ -160,15 +171,8 @@ def _reach(reach: float | None, bound: float | None) -> float | None:
 
 def _check_precision(dtype: torch.dtype, largest: float, plan: Plan) -> None:
     """Refuse a number format that does not hold the keys exactly, or the gate constants at all."""
-    info = torch.finfo(dtype)
-    most = math.isqrt(round(1 / info.eps))
-    if plan.z > 1 and plan.n > most:
-        raise ValueError(
-            f"circuits are {dtype}, which counts to {2 / info.eps:.0f}; with z = {plan.z} keys of T = {plan.T} "
-            f"circuits go up to 2n² = {2 * plan.n**2}: at most n = {most}, T = {most**2} fit, or call "
-            f".to({'torch.float32' if info.bits < 32 else 'torch.float64'}) on them"
-        )
-    if not largest * plan.n < info.max:
+    check_keys(dtype, plan)
+    if not largest * plan.n < torch.finfo(dtype).max:
         raise ValueError(
             f"bound makes a gate constant of {largest:.3g}, which {dtype} does not hold: give the largest |activation| "
             "of any circuit"

@@ -27,7 +27,8 @@ class Cell(Gate):
         C: or None, as long as no bound on the activations is known.
         shift: what the states of the input were raised by, to be positive; here it is taken off.
         lift: what the states that it leaves are raised by, where they have to wait for another pass.
-        last: whether it leaves what is read.
+        relu: whether it has a ReLU, and so gates: all but the last may have it.
+        computes: whether it is one of the L layers after which the network can be read.
     """
 
     def __init__(

@@ -42,8 +42,8 @@ class StairsI(ExactLayer):
 
     Args:
         collects: the numbers that `mark` took out, for the last place of the list; none in later passes.
-        first: the first of the places that this pass runs.
-        back: whether the states of the pass before are on slots j, not i; the list takes them up.
+        first: the first of the places that this pass runs. What the pass before has made of its own is in the lanes,
+            and the list takes it up.
     """
 
     def __init__(

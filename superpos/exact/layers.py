@@ -35,6 +35,7 @@ class ExactLayer(Layer):
     Attributes:
         title: its name, like "mark 2".
         reads, leaves: the names of the neurons before and after it.
+        b: the biases, in float64 until the network is built: a coarser format may not hold them on the way.
     """
 
     computes = False
@@ -43,7 +44,7 @@ class ExactLayer(Layer):
     def __init__(self, reads: Layout, stage: Stage) -> None:
         super().__init__()
         self.reads, self.leaves, self.title, self.relu = reads, stage.leaves, stage.title, True
-        self.register_buffer("b", torch.zeros(self.width, dtype=torch.float32), persistent=False)
+        self.register_buffer("b", torch.zeros(self.width, dtype=torch.float64), persistent=False)
 
     @property
     def width(self) -> int:

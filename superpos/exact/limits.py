@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor
 
+from superpos.exact.sizes import Plan
+
 SLACK = 1.01  # the gates hold for activations up to the bound and a little more, so that rounding cannot cross it
 
 
@@ -40,10 +42,30 @@ def check_known(bound: float | None, what: str) -> None:
         )
 
 
-def check_arithmetic(like: Tensor, bound: float | None, *, keyed: bool) -> None:
+def check_keys(dtype: torch.dtype, plan: Plan) -> None:
+    """Refuse a number format that does not hold the keys, integers up to 2 n² for z ≥ 2, or what silences n of them."""
+    info = torch.finfo(dtype)
+    most = math.isqrt(round(1 / info.eps))
+    while 4 * most**3 >= info.max:
+        most -= 1
+    if plan.z > 1 and plan.n > most:
+        raise ValueError(
+            f"circuits are {dtype}, which counts to {2 / info.eps:.0f} and ends at {info.max:.3g}; with z = {plan.z} "
+            f"keys of T = {plan.T} circuits go up to 2n² = {2 * plan.n**2}, and up to 4n³ = {4 * plan.n**3} is taken "
+            f"off to silence them: at most n = {most}, T = {most**2} fit, or call "
+            f".to({'torch.float32' if info.bits < 32 else 'torch.float64'}) on them"
+        )
+
+
+def check_arithmetic(like: Tensor, bound: float | None, plan: Plan) -> None:
     """Refuse to run the layers without a bound, or, where there are keys, in arithmetic that does not hold them."""
     check_known(bound, "forward")
-    coarse = torch.get_float32_matmul_precision()
+    check_keys(like.dtype, plan)
+    keyed = plan.entry is not None
+    try:
+        coarse = torch.get_float32_matmul_precision()
+    except RuntimeError:  # torch will not name one where it was set for some devices alone
+        coarse = "mixed"
     if keyed and like.dtype == torch.float32 and coarse != "highest":
         raise ValueError(
             f"float32 matrix products are of precision {coarse!r} (TF32 or bfloat16), which does not hold keys: call "

@@ -11,7 +11,7 @@ from superpos.circuits import Circuits, MLPCircuits
 from superpos.exact.cells import Cell, heard
 from superpos.exact.gates import Places
 from superpos.exact.layers import ClearTies, ExactLayer, Listing
-from superpos.exact.limits import SLACK, check_arithmetic, check_bound, check_inputs, check_known
+from superpos.exact.limits import SLACK, check_arithmetic, check_bound, check_inputs, check_keys, check_known
 from superpos.exact.reading import holders, named, owner, served
 from superpos.exact.sizes import Plan, encoded, lanes
 from superpos.network import NOBODY, Network, Promise, Run
@@ -138,13 +138,13 @@ class ExactNetwork(Network):
         Raises:
             ValueError: if no bound is known, or an activation of a lane with one circuit is beyond it.
         """
-        check_arithmetic(self.sets, self.bound, keyed=self.plan.entry is not None)
+        check_arithmetic(self.sets, self.bound, self.plan)
         for layer in self._layers():
             A = layer(A)
             if isinstance(layer, Cell) and layer.relu:
                 a = layer.leaves.split(A)
                 one = (named(a["wire i"], self.sets) >= 0) & (named(a["wire j"], self.sets) >= 0)
-                check_bound("an activation", a["slot"][..., : self.d].amax(dim=(2, 3))[one] - layer.lift, self.bound)
+                check_bound("an activation", a["slot"][..., : self.d].sum(dim=2)[one] - layer.lift, self.bound)
         return A
 
     def trace(self, A: Float[Tensor, "B D"]) -> Iterator[tuple[Float[Tensor, "B M"], Float[Tensor, "B D1"]]]:
@@ -152,14 +152,14 @@ class ExactNetwork(Network):
 
         Activations may be beyond the bound: what is measured shows it.
         """
-        check_arithmetic(self.sets, self.bound, keyed=self.plan.entry is not None)
+        check_arithmetic(self.sets, self.bound, self.plan)
         yield from super().trace(A)
 
     def masked(
         self, circuits: Circuits, active: Tensor, inputs: Tensor, mask: Tensor
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """The `states` with mask_t (w_t, b_t) in every cell; entry, list, gates and constants belong to no circuit."""
-        check_arithmetic(self.sets, self.bound, keyed=self.plan.entry is not None)
+        check_arithmetic(self.sets, self.bound, self.plan)
         A, n = self.encode(active, inputs), self.plan.n
         pairs = nn.functional.pad(mask, (0, n * n - self.T), value=1.0).unflatten(1, (n, n))
         for layer in self._layers():
@@ -169,6 +169,7 @@ class ExactNetwork(Network):
 
     def dense(self) -> list[tuple[Tensor, ...]]:
         check_known(self.bound, "dense")
+        check_keys(self.sets.dtype, self.plan)
         return super().dense()
 
     def run(self, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]) -> Run:
@@ -177,7 +178,7 @@ class ExactNetwork(Network):
         The estimates are those of `encode`, the layers and `read`, at the cost of the circuits alone: entry, list and
         gates are taken to do what the theorem says of them, and are not run. So nothing is measured by it; `states`
         runs the layers. More circuits than the network was made for are allowed: `live` says which have a lane, and the
-        others read 0. `on` counts the neurons of lanes that hold a circuit; with z = 1 a crowded lane has others on.
+        others read 0. `on` counts neurons of lanes with a circuit, in all passes; not of the list or crowded lanes.
 
         Raises:
             TypeError, ValueError: for a batch that does not fit, or activations beyond the bound.
@@ -194,7 +195,8 @@ class ExactNetwork(Network):
         estimates = torch.stack(states)
         if active.shape[1] > self.plan.z:
             estimates = torch.cat([inputs[None], estimates[1:].where(live[..., None], 0.0)])
-        check_bound("an activation", estimates[1 : None if last[-1].relu else -1], self.bound)
+        free = self.plan.passes == 1 and not last[-1].relu  # outputs that nothing is made for
+        check_bound("an activation", estimates[1 : -1 if free else None], self.bound)
         gates = live.sum() * (2 * (self.plan.wires // 2) + self.plan.numbers - self.d)
         on = ((estimates[1:] > 0).sum(dim=(1, 2, 3)) + gates).to(inputs.dtype) / (len(active) * last[0].width)
         if self.plan.passes > 1:
@@ -263,12 +265,12 @@ class ExactNetwork(Network):
         at = (j if layer % 2 else i).clamp_min(0)[..., None, None].expand(-1, -1, 1, self.d)
         state = a["slot"][..., : self.d].gather(2, at)[:, :, 0]
         circuit = torch.where((i == NOBODY) | (j == NOBODY), NOBODY, i * n + j)
-        circuit = circuit.masked_fill(circuit >= self.T, NOBODY)
-        if "list" not in a:
-            return circuit, state
-        done = a["list"][:, : (self.plan.passes - 1) * self.plan.lanes]
-        waited = (done[..., -1] - n * n).long().clamp_min(NOBODY)
-        return torch.cat([circuit, waited], dim=1), torch.cat([state, done[..., :-1] - self._lift], dim=1)
+        if "list" in a:
+            done = a["list"][:, : (self.plan.passes - 1) * self.plan.lanes]
+            t = done[..., -1] - n * n
+            waited = torch.where(t == t.floor(), t, NOBODY).long().clamp_min(NOBODY)
+            circuit, state = torch.cat([circuit, waited], dim=1), torch.cat([state, done[..., :-1] - self._lift], dim=1)
+        return circuit.masked_fill(circuit >= self.T, NOBODY), state
 
     def _live(self, active: Int64[Tensor, "B z"]) -> Bool[Tensor, "B z"]:
         """Which active circuits get a lane: all, unless there are more than the network was made for."""

@@ -60,10 +60,11 @@ class Plan:
         at_least_one = (self.T, self.d, self.z, self.lanes, self.n, self.wires)
         fits = all(type(x) is int and x >= 1 for x in at_least_one) and type(self.constant) is bool
         fits = fits and self.n**2 >= self.T and self.lanes <= self.z <= self.T
-        fits = fits and math.comb(self.wires, self.wires // 2) >= self.n
+        fits = fits and self.wires <= self.n <= math.comb(self.wires, self.wires // 2)
         if fits and self.entry is not None:
             k, q, S = self.entry.k, self.entry.q, self.entry.S
-            fits = type(self.take) is int and 1 <= self.take <= self.d + 1 and min(k, q) >= 1 and q**k >= self.T
+            fits = all(type(x) is int and x >= 1 for x in (k, q, S, self.take)) and self.take <= self.d + 1
+            fits = fits and k <= self.entry.N <= self.T <= q**k  # with N = T every circuit has a slot of its own
             fits = fits and (self.z - 1) * (k - 1) + 1 <= S <= codes.max_columns(q, k)
         if not fits or (self.entry is None) != (self.z == 1):
             raise ValueError(f"{self} is no plan of an exact network: superpos.exact.plan makes one")
