@@ -15,7 +15,7 @@ _NAMED = 40  # with more modules, no numbers are written
 
 
 def owners(network: Compressed, l: int, *, height: float = 5.2) -> Figure:
-    """The weights of layer l, each in the colour of the module that owns it; white: gates, sorting, zeros."""
+    """The weights of layer l, each in the colour of the module that owns it; white: gates and zeros."""
     own = network.owners(l).cpu()
     figure = Drawn(figsize=(6.2, height), layout="constrained")
     ax = figure.subplots()
