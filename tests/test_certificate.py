@@ -566,7 +566,9 @@ def test_gates_that_are_too_weak_for_the_proof(z: int, tmp_path: Path) -> None:
     active, x = torch.arange(12).view(-1, z), torch.ones(12 // z, z, 8)
     gated = [layer for layer in layers(network) if hasattr(layer, "keys") or (isinstance(layer, Cell) and layer.relu)]
     gates = {type(layer).__name__: layer for layer in gated}  # the last of each kind
-    assert gates.keys() == ({"Cell"} if z == 1 else {"ClearTies", "Mark", "Compare", "Match", "Clear", "Places", "Cell"})
+    assert gates.keys() == (
+        {"Cell"} if z == 1 else {"ClearTies", "Mark", "Compare", "Match", "Clear", "Places", "Cell"}
+    )
     for layer in gates.values():
         kept = dict(layer.__dict__)
         if isinstance(layer, Cell):

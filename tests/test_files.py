@@ -510,7 +510,8 @@ def of_version_1(T: int, d: int, bias: float, *, last: bool) -> MLPCircuits:
 
 
 @pytest.mark.parametrize(
-    ("method", "made"), [("dedicated", of_version_1(4, 2, 1, last=False)), ("redundant", of_version_1(64, 1, 0, last=True))]
+    ("method", "made"),
+    [("dedicated", of_version_1(4, 2, 1, last=False)), ("redundant", of_version_1(64, 1, 0, last=True))],
 )
 def test_other_constructions_of_version_1_are_read(method: str, made: MLPCircuits) -> None:
     network = load(VERSION_1 / f"{method}.safetensors")
@@ -520,9 +521,7 @@ def test_other_constructions_of_version_1_are_read(method: str, made: MLPCircuit
     assert network.circuits().last_relu == made.last_relu
 
 
-def test_an_exact_network_of_version_1_has_to_be_made_again(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_exact_network_of_version_1_has_to_be_made_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = VERSION_1 / "exact.safetensors"
     assert main(["verify", str(path)]) == 2
     said = capsys.readouterr()
