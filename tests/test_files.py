@@ -527,7 +527,7 @@ def test_an_exact_network_of_version_1_has_to_be_made_again(tmp_path: Path, caps
     said = capsys.readouterr()
     assert not said.out
     (line,) = said.err.splitlines()
-    assert "make it again from the same modules: superpos.compress(modules, z=2)" in line
+    assert "Make it again from the same modules: superpos.compress(modules, z=2)" in line
     assert "superpos.load(path).extract(t)" in line
     assert "damaged" not in line
     compress(of_version_1(4, 2, 1, last=False), z=2, method="exact").save(tmp_path / "big.safetensors")

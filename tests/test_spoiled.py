@@ -15,7 +15,6 @@ from superpos import balanced, circuits, dedicated, errors, exact, redundant, re
 from superpos.circuits import MLPCircuits, ResidualCircuits
 from superpos.compression import Compressed, compress
 from superpos.exact import ExactNetwork
-from superpos.exact.cells import Cell
 from superpos.network import Layer, Network
 from superpos.show import claims
 

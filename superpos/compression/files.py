@@ -1,7 +1,8 @@
 """A compressed network as one safetensors file: numbers and a description. Nothing in it is executed. Chapter 13."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from os import PathLike
 from typing import Any
@@ -56,10 +57,8 @@ def save(network: Large, path: str | PathLike[str], *, overwrite: bool = False) 
             "network": _describe(network.network),
         }
     )
-    try:
+    with _refusing("network is not to be saved, since it could not be read again"):
         _rebuild(json.loads(about), tensors)
-    except _UNFIT as error:
-        raise ValueError(f"network is not to be saved, since it could not be read again ({_words(error)})") from error
     metadata = {"format": FORMAT, "version": str(VERSION), "about": about, "digest": digest(tensors, about)}
     with written(path, overwrite=overwrite) as spare:
         write_tensors(spare, tensors, metadata)
@@ -87,21 +86,31 @@ def read(path: str | PathLike[str], *, device: str | torch.device = "cpu") -> Pa
         )
     if wrong := infinite(tensors):
         raise ValueError(f"{said}; it is damaged: {wrong}, and every number must be finite")
-    try:
+    refused = f"{said}; it is damaged, or no file of superpos"
+    with _refusing(refused):
         about = json.loads(metadata["about"])
         outdated = int(version) < NARROWER and about["network"]["construction"] == "exact"
-        parts = None if outdated else _rebuild(about, {name: tensor.to(device) for name, tensor in tensors.items()})
-    except _UNFIT as error:
-        raise ValueError(f"{said}; it is damaged, or no file of superpos ({_words(error)})") from error
+        z = about["report"]["z"]
+    if outdated:
+        raise ValueError(
+            f"{said}; it holds an exact network of an earlier superpos, which took wider ones. Make it again from the "
+            f"same modules: superpos.compress(modules, z={z}). If you have them no more, the earlier superpos reads "
+            "them out of the file: superpos.load(path).extract(t)"
+        )
+    with _refusing(refused):
+        parts = _rebuild(about, {name: tensor.to(device) for name, tensor in tensors.items()})
     if "digest" in metadata and metadata["digest"] != digest(tensors, metadata["about"]):
         raise ValueError(f"{said}; it is damaged: its numbers or their description are not those that were saved")
-    if parts is None:
-        raise ValueError(
-            f"{said}; it holds an exact network of an earlier superpos, which took wider ones; make it again from the "
-            f"same modules: superpos.compress(modules, z={about['report']['z']}). If you have them no more, the earlier "
-            "superpos reads them out of the file: superpos.load(path).extract(t)"
-        )
     return parts
+
+
+@contextmanager
+def _refusing(why: str) -> Iterator[None]:
+    """Refuse with these words what does not fit together."""
+    try:
+        yield
+    except _UNFIT as error:
+        raise ValueError(f"{why} ({_words(error)})") from error
 
 
 def _device(device: str | torch.device) -> torch.device:
