@@ -162,7 +162,7 @@ class Certificate(Rows):
     def holds(self) -> bool:
         """Whether the network does what its modules do, as far as is proved or as the tolerance says, for each of them.
 
-        Every module was run, and its weights were found in the network, in every copy; the layers and `run` agree.
+        Every module was run, and its weights were found in the network; the layers and `run` agree.
         """
         return not self.itself and not self.faults
 
@@ -201,7 +201,7 @@ class Certificate(Rows):
         rows.append(("measured on", f"{self.samples:,} samples ({self.source}), {self.active} active in each; {ran}"))
         rows.append(("against", self.against + (", each run by its own forward" if self.ran else "")))
         altered = self._those(lambda m: m.altered)
-        rows.append(("weights", f"{altered} are others" if altered else "read back, in every copy: the same"))
+        rows.append(("weights", f"{altered} are others" if altered else "read back: the same"))
         if self.missing or found:
             share = f"{self.missing:.2%} expected, {found:.2%} ± {doubt:.2%} found; all flagged"
             rows.append(("no answer", share))
