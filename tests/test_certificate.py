@@ -128,7 +128,7 @@ def spoilt_weight(network: Compressed, method: str, which: int) -> list[str]:
 
 
 @pytest.mark.parametrize(("method", "which"), [(method, which) for method in METHODS for which in (0, 1)])
-def test_a_weight_is_compared_in_every_copy(method: str, which: int) -> None:
+def test_a_weight_is_compared_wherever_it_stands(method: str, which: int) -> None:
     network = made(method, z=2 if method == "exact" else 1)
     found = network.certify()
     assert found.holds

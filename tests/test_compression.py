@@ -271,6 +271,17 @@ def test_what_cannot_be_done_is_refused(options: dict[str, Any], words: list[str
         assert word in str(error.value)
 
 
+@pytest.mark.parametrize("bias", [0.0, 1.0])
+@pytest.mark.parametrize("z", [1, 2])
+def test_what_is_planned_is_built(z: int, bias: float) -> None:
+    family = MLPCircuits(MLPS.weights[:, :50], bias * MLPS.biases[:, :50], last_relu=False)
+    network = compress(family, z=z, method="exact")
+    assert network.report().width == network.D == max(W.shape[0] for W, _ in network.dense())
+    assert compress(family, z=z, method="exact", D=network.D).D == network.D
+    numbers = 8 if z == 1 and not bias else 9  # of a slot: without biases nothing needs a constant, but what is raised
+    assert network.dense()[-1][0].shape[0] == z * (8 * numbers + 2 * 5)
+
+
 def test_a_width_is_the_most_that_is_used() -> None:
     # Given room, an unproved network is not made wider for it, and does not displace a proved one.
     for D in (700, 5000):
