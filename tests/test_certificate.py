@@ -187,10 +187,14 @@ def test_numbers_of_a_coarser_kind_are_other_weights() -> None:
     assert len(named(network.certify(), "altered")) == 40
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_a_network_in_double_precision_is_certified(method: str) -> None:
-    network = made(method).double()
-    assert network.certify().holds
+@pytest.mark.parametrize(("method", "z"), [*((method, 1) for method in METHODS), ("exact", 3)])
+def test_a_network_in_double_precision_is_certified(method: str, z: int) -> None:
+    network = made(method, z=z).double()
+    found = network.certify()
+    assert found.holds
+    assert found.dtype == "float64"
+    if method in ("exact", "dedicated"):  # its weights are float32; what it computes with them is not
+        assert found.measured[-1].relative < 1e-25
 
 
 # --- Right is relative to each module --------------------------------------------------------------------------------
