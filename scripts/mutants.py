@@ -1492,8 +1492,8 @@ MUTANTS = (
     Mutant(
         "a promise of the whole plan",
         "superpos/exact/sizes.py",
-        "of larger ones every answer that is not flagged\", 1 - served)",
-        "of larger ones every answer that is not flagged\", 0.0)",
+        'of larger ones every answer that is not flagged", 1 - served)',
+        'of larger ones every answer that is not flagged", 0.0)',
         ("tests/test_compression.py::test_more_than_it_was_made_for",),
     ),
     # Owners.

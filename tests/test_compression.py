@@ -280,6 +280,7 @@ def test_what_is_planned_is_built(z: int, bias: float) -> None:
     assert compress(family, z=z, method="exact", D=network.D).D == network.D
     numbers = 8 if z == 1 and not bias else 9  # of a slot: without biases nothing needs a constant, but what is raised
     assert network.dense()[-1][0].shape[0] == z * (8 * numbers + 2 * 5)
+    assert network.certify().holds
 
 
 def test_a_width_is_the_most_that_is_used() -> None:
@@ -407,12 +408,15 @@ def test_padding_has_no_owner_where_weights_are_shared() -> None:
     assert {len(network.owner(1, i, j)) for i, j in draw} > {0, 1, 2}
 
 
-def test_gradients_where_asked() -> None:
-    network = compress(trained(64), tolerance=0.5, method="balanced")
+@pytest.mark.parametrize(("method", "tolerance"), [("exact", 0.0), ("dedicated", 0.0), ("balanced", 0.5)])
+def test_gradients_where_asked(method: str, tolerance: float, tmp_path: Path) -> None:
+    network = compress(trained(64), tolerance=tolerance, method=method)
     active, x = samples(network, 10, 1)
     assert not any(p.requires_grad for p in network.parameters())
     network.requires_grad_()
-    network.read(network(network.encode(active, x)), active).square().sum().backward()
+    error = network.read(network(network.encode(active, x)), active).square().sum()
+    network.save(tmp_path / "big.safetensors")  # which leaves it as it is
+    error.backward()
     assert any(p.grad is not None and p.grad.any() for p in network.parameters())
 
 

@@ -338,6 +338,7 @@ def nothing(_: dict) -> None:
         ({}, put("kind", "transformer"), "kind 'transformer'"),
         ({}, put("report.T", 41), "the report is of 41 circuits"),
         ({}, put("report.z", 0), "the report is of"),
+        ({}, put("report.z", 1), "the report is of .* 1 of them active; the network of .* 2 of them active"),
         ({}, put("report.z", 1.5), "the report is of .* 1.5 of them active"),
         ({}, put("report.d", 7), "the report is of 40 circuits of 3 layers and width 7"),
         ({}, put("report.width", -1), "the report is of .* in width -1, 2 of them active; the network"),

@@ -139,7 +139,7 @@ def _rebuild(about: dict[str, Any], tensors: Tensors) -> Parts:
         raise ValueError(f"numbers are of {', '.join(sorted(map(str, dtypes)))}; they must be of one floating dtype")
     core = _BUILDERS[kind](about["network"], own)
     _same_indices(core, own)
-    core.load_state_dict(own)  # strict: every number is there, none is left over
+    core.load_state_dict(own, assign=True)  # strict: every number is there, none is left over
     names = None if about["names"] is None else tuple(about["names"])
     report = Report.from_dict(about["report"])
     parts = core, tensors["widths"], Origin(about["kind"], names, about["threshold"], None), report
@@ -162,10 +162,11 @@ def _check(core: Network, widths: Tensor, origin: Origin, report: Report) -> Non
         raise ValueError(f"the report is of method {report.method}, the network is {type(core).__name__}")
     if (origin.threshold is None) == (report.method == "balanced"):
         raise ValueError(f"threshold is {origin.threshold}, and the network of method {report.method}")
-    told, there = (report.T, report.L, report.d, report.width), (core.T, core.L, d, core.D)
+    z = core.plan.z if isinstance(core, ExactNetwork) else report.z  # others are made for any number
+    told, there = (report.T, report.L, report.d, report.width, report.z), (core.T, core.L, d, core.D, z)
     if told != there or type(report.z) is not int or not 1 <= report.z <= core.T:
-        said, found = ("{} circuits of {} layers and width {} in width {}".format(*sizes) for sizes in (told, there))
-        raise ValueError(f"the report is of {said}, {report.z} of them active; the network of {found}")
+        words = "{} circuits of {} layers and width {} in width {}, {} of them active"
+        raise ValueError(f"the report is of {words.format(*told)}; the network of {words.format(*there)}")
     if origin.threshold is not None:
         check_positive("threshold", origin.threshold)
     check_number("tolerance", report.tolerance, at_least=0.0)
