@@ -200,7 +200,9 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("files", nargs="+", type=Path, help="safetensors files with one network each, or many")
     one.add_argument("-o", "--output", required=True, help="the file to be written")
     one.add_argument("--z", type=int, default=1, help="networks active at once (default 1)")
-    one.add_argument("--tolerance", type=float, default=0.0, help="what may go wrong, from 0 (default) to below 1")
+    one.add_argument(
+        "--tolerance", type=float, default=0.0, help="error allowed where nothing is proved, below 1 (default 0)"
+    )
     one.add_argument("-D", type=int, default=None, help="width at most (default: the narrowest)")
     one.add_argument("--method", default="auto", choices=("auto", *METHODS), help="construction (default auto)")
     one.add_argument("--seed", type=int, default=0, help="of what is drawn (default 0)")

@@ -80,7 +80,7 @@ class Promise:
 
     Attributes:
         words: in words; empty if nothing is proved.
-        missing: the fraction of active circuits that have no live copy, and say so.
+        missing: the fraction of active circuits that have no answer, and say so.
     """
 
     words: str = ""

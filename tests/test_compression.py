@@ -1,6 +1,8 @@
 """compress: small modules in, one network out that does the same, says what it is worth, and survives a file."""
 
+import copy
 import json
+import pickle
 import time
 from dataclasses import replace
 from itertools import pairwise
@@ -14,11 +16,13 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from superpos import circuits, exact
+from superpos import circuits
 from superpos.__main__ import main
 from superpos.circuits import MLPCircuits, ResidualBlock
 from superpos.compression import Compressed, compress, load
 from superpos.compression.unproved import recipe
+from superpos.exact.sizes import encoded
+from superpos.sampling import generator, turns
 
 MLPS, RESIDUAL, SAMPLES = circuits.trained()
 TASKS = SAMPLES.mlp
@@ -73,13 +77,13 @@ def alone(modules: list[nn.Module], network: Compressed, active: Tensor, inputs:
 # --- What it must reach -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("z", "atol"), [(1, 1e-5), (2, 1e-5), (3, 1e-5)])
-def test_a_thousand_trained_networks(z: int, atol: float) -> None:
+@pytest.mark.parametrize(("z", "width"), [(1, 302), (2, 604), (3, 906)])  # lanes of 32 slots of 9, and 14 wires
+def test_a_thousand_trained_networks(z: int, width: int) -> None:
     modules = trained(1000)
     start = time.monotonic()
     network = compress(modules, z=z)
     assert time.monotonic() - start < 5
-    assert network.D == exact.plan(1000, 8, z=z).D
+    assert network.D == max(W.shape[0] for W, _ in network.dense()) == width
     active = circuits.random_active(1000, 400, z, seed=1)
     x, _ = TASKS.draw(active, seed=2)
     truth = alone(modules, network, active, x)
@@ -89,7 +93,7 @@ def test_a_thousand_trained_networks(z: int, atol: float) -> None:
         dense = (dense @ W.mT + b).relu()
     dense = dense @ last.mT + bias
     for outputs in (run.outputs, network.read(dense, active)):
-        torch.testing.assert_close(outputs, truth, atol=atol, rtol=0)
+        torch.testing.assert_close(outputs, truth, atol=1e-5, rtol=0)
         assert torch.equal(TASKS.answers(outputs, active), TASKS.answers(truth, active))
     assert run.live.all()
 
@@ -117,22 +121,23 @@ def test_double_precision() -> None:
     torch.testing.assert_close(network.read(network(network.encode(active, x)), active), truth, atol=1e-12, rtol=0)
 
 
-@pytest.mark.parametrize(("z", "tolerance"), [(2, 0.05), (3, 0.01), (4, 0.05)])
-def test_what_a_tolerance_lets_go_missing(z: int, tolerance: float) -> None:
-    network = compress(trained(500), z=z, tolerance=tolerance)
-    active = circuits.random_active(500, 20000, z, seed=1)
+@pytest.mark.parametrize(("z", "more"), [(1, 1), (2, 1), (2, 2), (3, 2)])
+def test_more_than_it_was_made_for(z: int, more: int) -> None:
+    network = compress(trained(300), z=z)
+    active = circuits.random_active(300, 1000, z + more, seed=1)
     certificate = network.certify(active, TASKS.draw(active, seed=2)[0])
-    assert 0 < certificate.missing <= tolerance
     assert certificate.found_missing[0] == pytest.approx(certificate.missing, rel=0.1)
+    assert certificate.missing >= more / (z + more) - 1e-9  # there are z lanes
     assert sum(m.missing for m in certificate.modules) == round(certificate.found_missing[0] * active.numel())
     assert certificate.wrong == 0
-    assert certificate.holds
+    assert all(fault.startswith("no answer of") for fault in certificate.faults)  # whose slots are late ones
+    assert f"{certificate.found_missing[0]:.2%}" in str(certificate)
 
 
 @pytest.mark.parametrize(("z", "tolerance"), [(1, 0.03), (2, 0.1), (3, 0.15)])
 def test_the_error_of_a_balanced_network_is_foretold(z: int, tolerance: float) -> None:
     network = compress(trained(300), z=z, tolerance=tolerance, method="balanced")
-    known, held_out = (circuits.random_active(300, 3000, z, seed=seed) for seed in (1, 2))
+    known, held_out = (turns(300, 1000, z, generator=generator(seed)) for seed in (1, 2))
     expected = network.certify(known, TASKS.draw(known, seed=3)[0]).expected
     found = network.certify(held_out, TASKS.draw(held_out, seed=4)[0])
     assert expected is not None
@@ -233,7 +238,7 @@ def test_a_conditional_circuit_is_the_circuit_when_called_and_silent_when_not() 
 def test_the_narrowest_is_chosen() -> None:
     modules = trained(64)
     assert compress(modules).report().method == "exact"
-    wide = compress(modules, z=6)
+    wide = compress(modules, z=7)  # six lanes of 82 still pay
     assert (wide.report().method, wide.D, wide.report().pays) == ("dedicated", 512, False)
     assert "does not pay" in str(wide.report())
     assert [o.method for o in wide.report().options] == ["exact", "dedicated", "balanced", "redundant"]
@@ -242,11 +247,11 @@ def test_the_narrowest_is_chosen() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"D": 60}, ["D is 60", "needs D ≥ 80", "needs D ≥ 512"]),
+        ({"D": 60}, ["D is 60", "needs D ≥ 82", "needs D ≥ 512"]),
         ({"D": 60, "z": 2, "tolerance": 0.01}, ["D is 60", "needs D ≥"]),
         (
             {"D": 480, "tolerance": 0.001, "method": "balanced"},
-            ["D is 480", "more than the tolerance", "exact needs D ≥ 80"],
+            ["D is 480", "more than the tolerance", "exact needs D ≥ 82"],
         ),
         ({"method": "balanced"}, ["tolerance is 0", "needs a tolerance above 0"]),
         ({"method": "redundant", "tolerance": 0.1}, ["bias", "balanced"]),
@@ -264,6 +269,18 @@ def test_what_cannot_be_done_is_refused(options: dict[str, Any], words: list[str
         compress(trained(64), **options)
     for word in words:
         assert word in str(error.value)
+
+
+@pytest.mark.parametrize("bias", [0.0, 1.0])
+@pytest.mark.parametrize("z", [1, 2])
+def test_what_is_planned_is_built(z: int, bias: float) -> None:
+    family = MLPCircuits(MLPS.weights[:, :50], bias * MLPS.biases[:, :50], last_relu=False)
+    network = compress(family, z=z, method="exact")
+    assert network.report().width == network.D == max(W.shape[0] for W, _ in network.dense())
+    assert compress(family, z=z, method="exact", D=network.D).D == network.D
+    numbers = 8 if z == 1 and not bias else 9  # of a slot: without biases nothing needs a constant, but what is raised
+    assert network.dense()[-1][0].shape[0] == z * (8 * numbers + 2 * 5)
+    assert network.certify().holds
 
 
 def test_a_width_is_the_most_that_is_used() -> None:
@@ -292,6 +309,11 @@ def test_bad_batches_are_refused() -> None:
         (lambda: network.extract(9), "0 … T − 1"),
         (lambda: network.owner(0, 99, 0), "i is 99"),
         (lambda: network.owners(2), "0 … 1"),
+        (lambda: network.owners(True), "l is True"),
+        (lambda: network.owner(0, True, 0), "i is True"),
+        (lambda: network.neurons(True), "l is True.* 0 … 2"),
+        (lambda: network.neurons(-1), "l is -1"),
+        (lambda: network.neurons(3), "l is 3"),
     ]
     for call, word in calls:
         with pytest.raises(IndexError, match=word):
@@ -334,14 +356,21 @@ def test_an_owner_is_whoever_changes_the_weight(method: str, z: int) -> None:
 def test_only_its_neurons_hold_a_circuit(z: int) -> None:
     network = compress(trained(30), z=z, method="exact")
     active, x = samples(network, 20, 1)
-    A = network.encode(active, x)
-    for l, layer in enumerate([None, *network.layers]):
-        A = A if layer is None else layer(A)
+    core: Any = network.network
+    A, d = network.encode(active, x), core.d
+    for l, layer in enumerate([None, *core.layers]):
+        A, layout = (A, encoded(core.plan)) if layer is None else (layer(A), layer.leaves)
+        neurons = network.neurons(l)
+        assert neurons.max() < layout.width
         for sample, (t,) in enumerate(active.tolist()):
-            held = A[sample].clone()
-            held[network.neurons(l)[t]] = 0
-            gates = held.view(-1, network.network.d + 2)
-            assert l == len(network.layers) or not gates[:, : network.network.d].any()
+            others = A[sample].clone()
+            others[neurons[t][neurons[t] >= 0]] = 0
+            left = layout.split(others[None])
+            states = [left[name][..., :d] for name in ("state", "slot", "list", "waiting") if name in left]
+            takes = getattr(layer, "takes", ())
+            states += [left["taken"][..., [c for c, number in enumerate(takes) if number < d]]] if takes else []
+            assert states
+            assert l == len(network.layers) or not any(state.any() for state in states)
 
 
 @pytest.mark.parametrize(("method", "z"), [("exact", 1), ("exact", 2), ("dedicated", 1)])
@@ -356,11 +385,12 @@ def test_padding_has_no_owner(method: str, z: int, kind: str) -> None:
     network = compress(modules, z=z, method=method)
     bias = method == "exact"  # whose gates carry the biases, in one matrix with the weights
     numbers = sum((a + bias) * b for width in widths for a, b in pairwise(width))
-    copies, layers = z * z, len(network.dense())  # z columns of z lanes
+    copies, layers = z if method == "exact" else 1, len(network.dense())  # in each lane
     assert sum((network.owners(l) >= 0).sum().item() for l in range(layers)) == copies * numbers
     held = [(network.neurons(l) >= 0).sum(dim=1).tolist() for l in (0, layers)]
-    lanes = z if method == "exact" else 1  # before they are sorted
-    assert held == [[lanes * width[0] for width in widths], [copies * width[-1] for width in widths]]
+    core: Any = network.network
+    columns = core.plan.entry.S if method == "exact" and z > 1 else 1  # at the input
+    assert held == [[columns * width[0] for width in widths], [copies * width[-1] for width in widths]]
 
 
 def test_padding_has_no_owner_where_weights_are_shared() -> None:
@@ -378,12 +408,15 @@ def test_padding_has_no_owner_where_weights_are_shared() -> None:
     assert {len(network.owner(1, i, j)) for i, j in draw} > {0, 1, 2}
 
 
-def test_gradients_where_asked() -> None:
-    network = compress(trained(64), tolerance=0.5, method="balanced")
+@pytest.mark.parametrize(("method", "tolerance"), [("exact", 0.0), ("dedicated", 0.0), ("balanced", 0.5)])
+def test_gradients_where_asked(method: str, tolerance: float, tmp_path: Path) -> None:
+    network = compress(trained(64), tolerance=tolerance, method=method)
     active, x = samples(network, 10, 1)
     assert not any(p.requires_grad for p in network.parameters())
     network.requires_grad_()
-    network.read(network(network.encode(active, x)), active).square().sum().backward()
+    error = network.read(network(network.encode(active, x)), active).square().sum()
+    network.save(tmp_path / "big.safetensors")  # which leaves it as it is
+    error.backward()
     assert any(p.grad is not None and p.grad.any() for p in network.parameters())
 
 
@@ -392,7 +425,7 @@ def test_gradients_where_asked() -> None:
 
 @pytest.mark.parametrize(
     ("method", "z", "tolerance"),
-    [("exact", 1, 0.0), ("exact", 3, 0.0), ("exact", 3, 0.05), ("dedicated", 2, 0.0), ("balanced", 2, 0.3)],
+    [("exact", 1, 0.0), ("exact", 3, 0.0), ("dedicated", 2, 0.0), ("balanced", 2, 0.3)],
 )
 def test_round_trip(method: str, z: int, tolerance: float, tmp_path: Path) -> None:
     network = compress({f"net {t}": m for t, m in enumerate(trained(64))}, z=z, method=method, tolerance=tolerance)
@@ -413,6 +446,35 @@ def test_round_trip(method: str, z: int, tolerance: float, tmp_path: Path) -> No
     network.save(path, overwrite=True)
 
 
+def moved(large: Compressed, how: str, folder: Path) -> Compressed:
+    """The network after it has gone somewhere: into a copy, a pickle, a file, or another number format and back."""
+    if how == "file":
+        large.save(folder / "moved.safetensors")
+        return load(folder / "moved.safetensors")
+    if how == "double":
+        return copy.deepcopy(large).double().float()
+    return pickle.loads(pickle.dumps(large)) if how == "pickle" else copy.deepcopy(large)
+
+
+@pytest.mark.parametrize("z", [1, 3])
+def test_a_network_is_its_plan_and_its_weights(z: int, tmp_path: Path) -> None:
+    large = compress(MLPS[:40], z=z, method="exact", bound=2000.0)
+    first = len(large.network.layers) - 3
+    names = {f"network.layers.{first + l}.{kind}" for l in range(3) for kind in ("weights", "biases")}
+    assert large.state_dict().keys() == {"widths", *names}
+    assert sum(p.numel() for p in large.parameters()) == 3 * 7**2 * (8 * 8 + 8)  # once, however many lanes
+    active, x = samples(large, 20, z)
+    A = large.encode(active, x)
+    for how in ("copy", "pickle", "file", "double"):
+        again = moved(large, how, tmp_path)
+        assert torch.equal(again(again.encode(active, x)), large(A)), how
+        assert torch.equal(again.run(active, x).outputs, large.run(active, x).outputs)
+        assert all(torch.equal(a, b) for a, b in zip(sum(again.dense(), ()), sum(large.dense(), ()), strict=True))
+        assert (again.report(), again.z) == (large.report(), z)
+        next(again.network.parameters()).fill_(torch.nan)  # its own
+    assert torch.equal(large(large.encode(active, x)), large(A))
+
+
 def test_files_that_are_no_use(tmp_path: Path) -> None:
     path = tmp_path / "big.safetensors"
     compress(trained(10)).save(path)
@@ -421,10 +483,14 @@ def test_files_that_are_no_use(tmp_path: Path) -> None:
         path.write_bytes(whole[:cut])
         with pytest.raises(ValueError, match="damaged, cut short"):
             load(path)
-    path.write_bytes(whole.replace(b'"version":"1"', b'"version":"2"'))
-    with pytest.raises(ValueError, match=r"version 2.*up to version 1.*newer"):
+    path.write_bytes(whole.replace(b'"version":"2"', b'"version":"3"'))
+    with pytest.raises(ValueError, match=r"version 3.*up to version 2.*newer"):
         load(path)
-    path.write_bytes(whole.replace(b'\\"n_g\\": 4', b'\\"n_g\\": 5'))
+    path.write_bytes(whole.replace(b'"version":"2"', b'"version":""'))
+    with pytest.raises(ValueError, match="damaged"):
+        load(path)
+    assert b'\\"n\\": 4' in whole
+    path.write_bytes(whole.replace(b'\\"n\\": 4', b'\\"n\\": 5'))
     with pytest.raises(ValueError, match="damaged"):
         load(path)
     save_file({"0.weight": torch.ones(2, 2)}, path)

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn.utils import prune
 
 from superpos import circuits
-from superpos.circuits import ResidualBlock
+from superpos.__main__ import main
+from superpos.circuits import MLPCircuits, ResidualBlock
 from superpos.compression import Compressed, compress, load
 from superpos.compression.chains import in_order, may_follow
 from superpos.compression.files import FORMAT
@@ -310,25 +311,21 @@ def nothing(_: dict) -> None:
 
 
 @pytest.mark.usefixtures("unhooked")
-@pytest.mark.parametrize("sealed", [True, False], ids=["with a digest", "without"])
 @pytest.mark.parametrize(
     ("tensors", "about", "words"),
     [
         (
-            {"network.layers.3.cells": lambda x: x.fill_(torch.nan)},
+            {"network.layers.14.weights": lambda x: x.fill_(torch.nan)},
             nothing,
-            "network.layers.3.cells holds nan at index",
+            "network.layers.14.weights holds nan at index",
         ),
-        ({"network.layers.3.biases": lambda x: x.index_fill_(0, torch.tensor([1]), torch.inf)}, nothing, "holds inf"),
-        ({"network.layers.3.cells": lambda x: x[:, :-1]}, nothing, "weights of shape"),
-        ({"network.layers.3.biases": lambda x: x[..., :-1]}, nothing, "biases of .2, 7, 7, 7. do not fit"),
-        ({"network.layers.3.cells": lambda x: x.double()}, nothing, "one floating dtype"),
-        ({"network.layers.3.biases": lambda x: None}, nothing, "layers.3.biases"),
+        ({"network.layers.14.biases": lambda x: x.index_fill_(0, torch.tensor([1]), torch.inf)}, nothing, "holds inf"),
+        ({"network.layers.14.weights": lambda x: x[:, :-1]}, nothing, "weights of shape"),
+        ({"network.layers.14.biases": lambda x: x[..., :-1]}, nothing, "biases of .7, 7, 7. do not fit"),
+        ({"network.layers.14.weights": lambda x: x.double()}, nothing, "one floating dtype"),
+        ({"network.layers.14.biases": lambda x: None}, nothing, "argument 2 is shorter"),
         ({"network.more": lambda x: torch.ones(3)}, nothing, "more"),
         ({"more": lambda x: torch.ones(3)}, nothing, "nobody knows what more is"),
-        ({"network.here": lambda x: x + 9}, nothing, "here holds 9 … .*indices must lie in"),
-        ({"network.there": lambda x: -x}, nothing, "there holds -"),
-        ({"network.circuit": lambda x: x.flip(1)}, nothing, "circuit is not what follows"),
         ({"widths": lambda x: x + 1}, nothing, "widths are 9 … 9; they must lie in 1 … 8"),
         ({"widths": lambda x: x * 0}, nothing, "widths are 0"),
         ({"widths": lambda x: x[:-1]}, nothing, "of 40 modules"),
@@ -340,6 +337,7 @@ def nothing(_: dict) -> None:
         ({}, put("kind", "transformer"), "kind 'transformer'"),
         ({}, put("report.T", 41), "the report is of 41 circuits"),
         ({}, put("report.z", 0), "the report is of"),
+        ({}, put("report.z", 1), "the report is of .* 1 of them active; the network of .* 2 of them active"),
         ({}, put("report.z", 1.5), "the report is of .* 1.5 of them active"),
         ({}, put("report.d", 7), "the report is of 40 circuits of 3 layers and width 7"),
         ({}, put("report.width", -1), "the report is of .* in width -1, 2 of them active; the network"),
@@ -352,10 +350,39 @@ def nothing(_: dict) -> None:
         ({}, put("threshold", 0.5), "threshold is 0.5, and the network of method exact"),
         ({}, put("kind", "residual"), "widths are of 3 layers; there are 2"),
         ({}, put("network.bound", "all"), "TypeError"),
-        ({}, put("network.sorting", "all"), "TypeError"),
+        ({}, put("network.bound", -1.0), "bound is -1.0; it must be positive"),
+        ({}, put("network.bound", None), "bound is None"),
+        ({}, put("network.reach", 1e9), "reach 1000000000.0"),
+        ({}, put("network.reach", 0), "reach is 0; it must be positive"),
+        ({}, put("network.last_relu", 1), "last_relu is 1"),
+        ({}, put("network.nonnegative", None), "nonnegative None"),
         ({}, put("network.construction", "perfect"), "KeyError: 'perfect'"),
-        ({}, put("network.plan", {}), "TypeError"),
-        ({}, put("network.plan.T", 41), "here is torch.int64 of shape"),
+        ({}, put("network.plan", {}), "KeyError: 'entry'"),
+        ({}, put("network.plan.more", 1), "TypeError"),
+        ({}, put("network.plan.entry.more", 1), "TypeError"),
+        ({}, put("network.plan.T", 41), "the report is of 40 circuits .* the network of 41 circuits"),
+        ({}, put("network.plan.d", 7), "do not fit the plan"),
+        ({}, put("network.plan.n", 8), "do not fit the plan"),
+        ({}, put("network.plan.n", 10**12), "do not fit the plan"),
+        ({}, put("network.plan.lanes", 1), "Missing key"),
+        ({}, put("network.plan.constant", False), "constant is False; slots need one"),
+        *[
+            ({}, put(f"network.plan.{what}", value), "is no plan of an exact network")
+            for what, value in {
+                "T": 50,
+                "z": 3,
+                "lanes": 3,
+                "constant": 1,
+                "take": 10,
+                "wires": 4,
+                "entry": None,
+                "entry.k": 10**9,
+                "entry.q": 1.5,
+                "entry.S": 1,
+            }.items()
+        ],
+        ({}, put("network.plan.wires", 10**12), "is no plan of an exact network"),
+        ({}, put("network.plan.entry", {"k": 1, "q": 10**12, "S": 1}), "is no plan of an exact network"),
     ],
 )
 def test_what_is_wrong_in_a_file_is_named(
@@ -364,12 +391,11 @@ def test_what_is_wrong_in_a_file_is_named(
     tensors: dict[str, Callable],
     about: Callable[[dict], None],
     words: str,
-    sealed: bool,
 ) -> None:
     path = tmp_path / "big.safetensors"
     large.save(path)
     held = load_file(path)
-    again(path, {name: change(held.get(name)) for name, change in tensors.items()}, about, sealed=sealed)
+    again(path, {name: change(held.get(name)) for name, change in tensors.items()}, about)
     with pytest.raises(ValueError, match=words) as error:
         load(path)
     assert f"path is {path}; it is damaged" in str(error.value)
@@ -400,7 +426,7 @@ def test_a_number_that_was_not_saved(large: Compressed, tmp_path: Path) -> None:
     path = tmp_path / "big.safetensors"
     large.save(path)
     whole = path.read_bytes()
-    cells = large.state_dict()["network.layers.3.cells"].numpy().tobytes()
+    cells = large.state_dict()["network.layers.14.weights"].numpy().tobytes()
     at = whole.index(cells) + 4 * int(torch.tensor(list(memoryview(cells).cast("f"))).abs().argmax())
     path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])  # the last bit of a weight
     with pytest.raises(
@@ -414,7 +440,7 @@ def test_a_number_that_was_not_saved(large: Compressed, tmp_path: Path) -> None:
             load(path)
     path.write_bytes(whole)
     again(path, {}, sealed=False)  # as superpos wrote it before there was a digest
-    assert torch.equal(load(path).dense()[1][0], large.dense()[1][0])
+    assert torch.equal(load(path).dense()[14][0], large.dense()[14][0])
     assert FORMAT.encode() in whole
 
 
@@ -459,6 +485,52 @@ def test_a_network_with_a_number_that_is_not_finite_is_not_saved(tmp_path: Path)
     with pytest.raises(ValueError, match="on meta"):
         network.to("meta").save(tmp_path / "big.safetensors")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("dtype", "T"), [(torch.bfloat16, 122), (torch.float16, 626)])
+def test_a_network_that_could_not_be_read_again_is_not_saved(tmp_path: Path, dtype: torch.dtype, T: int) -> None:
+    # Keys up to 2·12² = 288, where bfloat16 counts to 256; 4·26³ > 65504, beyond float16.
+    network = compress(circuits.random_mlps(T, 1, 1, seed=0), z=2, method="exact").to(dtype)
+    with pytest.raises(ValueError, match=f"network is not to be saved.* {dtype}, which"):
+        network.save(tmp_path / "big.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+# --- Files of version 1 -----------------------------------------------------------------------------------------
+
+VERSION_1 = Path(__file__).parent / "data" / "version-1"
+
+
+def of_version_1(T: int, d: int, bias: float, *, last: bool) -> MLPCircuits:
+    """The circuits from which the files were made, by superpos as it was then."""
+    g = torch.Generator().manual_seed(0)
+    weights, biases = torch.randn(2, T, d, d, generator=g), bias * torch.randn(2, T, d, generator=g)
+    return MLPCircuits(weights, biases, last_relu=last)
+
+
+@pytest.mark.parametrize(
+    ("method", "made"),
+    [("dedicated", of_version_1(4, 2, 1, last=False)), ("redundant", of_version_1(64, 1, 0, last=True))],
+)
+def test_other_constructions_of_version_1_are_read(method: str, made: MLPCircuits) -> None:
+    network = load(VERSION_1 / f"{method}.safetensors")
+    assert network.report().method == method
+    found = network.certify(modules=made)
+    assert not [m.name for m in found.modules if m.altered]
+    assert network.circuits().last_relu == made.last_relu
+
+
+def test_an_exact_network_of_version_1_has_to_be_made_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = VERSION_1 / "exact.safetensors"
+    assert main(["verify", str(path)]) == 2
+    said = capsys.readouterr()
+    assert not said.out
+    (line,) = said.err.splitlines()
+    assert "Make it again from the same modules: superpos.compress(modules, z=2)" in line
+    assert "superpos.load(path).extract(t)" in line
+    assert "damaged" not in line
+    compress(of_version_1(4, 2, 1, last=False), z=2, method="exact").save(tmp_path / "big.safetensors")
+    assert main(["verify", str(tmp_path / "big.safetensors")]) == 3
 
 
 @pytest.mark.usefixtures("unhooked")

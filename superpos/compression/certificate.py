@@ -20,7 +20,7 @@ HOLDS, FAILS, ITSELF = "holds", "does NOT hold", "consistent with itself: no pro
 
 @dataclass(frozen=True)
 class LayerErrors:
-    """The errors of active circuits after one layer, those without a live copy left out.
+    """The errors of active circuits after one layer, those without an answer left out.
 
     Attributes:
         relative: Σ|x̂ − x|² / Σ|x|².
@@ -40,10 +40,10 @@ class ModuleErrors:
     Attributes:
         name: of the module.
         samples: in which it was active.
-        missing: in which it had no live copy.
-        relative: Σ|ŷ − y|² / Σ|y|² of its live answers; 0 where there are none.
+        missing: in which the network had no answer of it, and said so.
+        relative: Σ|ŷ − y|² / Σ|y|² of its answers; 0 where there are none.
         worst: the largest |ŷ − y| of these.
-        wrong: live answers that are off by more than rounding after some layer, by the layers or by `run`; of a network
+        wrong: answers that are off by more than rounding after some layer, by the layers or by `run`; of a network
             that is proved to be exact.
         coarse: whether rounding may have come, or has come, to more than `CAP` of its size after some layer.
         altered: whether the weights read back from the network differ from the module's by more than rounding.
@@ -75,8 +75,8 @@ class Certificate(Rows):
         gated: whether the gates are as strong as the proof asks.
         reach, bound: of inputs and activations, for which it is proved; None if there is no limit.
         active: circuits active at once in the samples.
-        missing: the fraction of active circuits without a live copy to be expected: counted over all sets, or, for
-            more active circuits than z, estimated. 0 for other constructions.
+        missing: the fraction of active circuits without an answer to be expected: 0 for up to z of them, else an
+            estimate. 0 for other constructions, which cannot tell.
         expected: the relative squared error after each layer of a network of which nothing is proved, from networks
             of other seeds; None where it is proved.
         samples, source: how many samples, and whose.
@@ -84,7 +84,7 @@ class Certificate(Rows):
         itself: whether that was read out of the network's own weights, so that nothing is proved by it.
         ran: whether the modules themselves were run, by their own forward.
         measured: errors after each layer.
-        found_missing: the fraction without a live copy among the samples, and its standard error.
+        found_missing: the fraction without an answer among the samples, and its standard error.
         shortcut: the largest difference between `run` and the layers, as a part of a module's own size after that
             layer; infinite where `run` refuses the samples, or finds other answers live.
         modules: what was found of every module.
@@ -117,19 +117,19 @@ class Certificate(Rows):
 
     @property
     def wrong(self) -> int:
-        """The number of live answers that are off by more than rounding, of a network that is proved to be exact."""
+        """The number of answers that are off by more than rounding, of a network that is proved to be exact."""
         return sum(m.wrong for m in self.modules)
 
     @property
     def faults(self) -> tuple[str, ...]:
         """The reasons why it does not hold, in words; empty where nothing was found.
 
-        With more circuits active than z nothing is promised of how many have a live copy, only of the answers of those.
+        With more circuits active than z nothing is promised of how many have an answer, only of the answers of those.
         """
         return tuple(self._faults())
 
     def _faults(self) -> Iterator[str]:
-        last, (found, doubt) = self.measured[-1], self.found_missing
+        last, (found, _) = self.measured[-1], self.found_missing
         if silent := self._those(lambda m: m.samples <= m.missing):
             yield f"no answer of {silent} was measured: give more samples, or samples in which all of them run"
         if altered := self._those(lambda m: m.altered):
@@ -147,8 +147,8 @@ class Certificate(Rows):
                 yield f"{self.wrong:,} answers are off by more than rounding, of {wrong}"
             if coarse := self._those(lambda m: m.coarse):
                 yield f"{self.dtype} is too coarse: rounding may come to more than {CAP:.0%} of the size of {coarse}"
-            if not (self.active > self.z or found <= self.missing + _DOUBT * doubt + 1e-12):
-                yield f"{found:.2%} of active modules have no live copy, {self.missing:.2%} were expected"
+            if not (self.active > self.z or found == 0):
+                yield f"{found:.2%} of active modules have no answer"
             if not all(math.isfinite(layer.relative) for layer in self.measured):
                 yield "the error after some layer is no number"
             return
@@ -162,7 +162,7 @@ class Certificate(Rows):
     def holds(self) -> bool:
         """Whether the network does what its modules do, as far as is proved or as the tolerance says, for each of them.
 
-        Every module was run, and its weights were found in the network, in every copy; the layers and `run` agree.
+        Every module was run, and its weights were found in the network; the layers and `run` agree.
         """
         return not self.itself and not self.faults
 
@@ -201,10 +201,10 @@ class Certificate(Rows):
         rows.append(("measured on", f"{self.samples:,} samples ({self.source}), {self.active} active in each; {ran}"))
         rows.append(("against", self.against + (", each run by its own forward" if self.ran else "")))
         altered = self._those(lambda m: m.altered)
-        rows.append(("weights", f"{altered} are others" if altered else "read back, in every copy: the same"))
+        rows.append(("weights", f"{altered} are others" if altered else "read back: the same"))
         if self.missing or found:
             share = f"{self.missing:.2%} expected, {found:.2%} ± {doubt:.2%} found; all flagged"
-            rows.append(("no live copy", share))
+            rows.append(("no answer", share))
         if self.expected is not None:
             expected = ", ".join(map(number, self.expected))
             rows.append(("error expected", f"{expected} after each layer (relative, squared)"))

@@ -8,10 +8,11 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from superpos import dedicated, exact
+from superpos import dedicated
 from superpos.circuits import MLPCircuits
 from superpos.compression.records import Cost
 from superpos.compression.unproved import UNPROVED, Recipe, recipe, threshold
+from superpos.exact.build import plan_for
 from superpos.sampling import generator, turns
 from superpos.words import Rows, number
 
@@ -148,8 +149,8 @@ def standard(
 
 
 def _exact(small: MLPCircuits, z: int) -> Option:
-    plan = exact.plan(small.T, small.d, z=z, constant=z > 1 or bool(small.biases.any()))
-    lanes = f"{plan.lanes} lane{'s' * (plan.lanes > 1)} of {plan.n} slots"
+    plan = plan_for(small, z=z)
+    lanes = f"{plan.lanes} lane{'s' * (plan.lanes > 1)} of {plan.n} slot{'s' * (plan.n > 1)}"
     entry = "" if plan.entry is None else f", {plan.entry.N} slots at the entry"
     return Option("exact", plan.D, f"{lanes}{entry}: {plan.promise(z).words}")
 

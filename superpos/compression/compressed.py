@@ -30,7 +30,7 @@ class Compressed(Large):
         """The certificate of this network: proved, expected, measured on samples of your own, and a verdict.
 
         It holds if every module gave an answer in the samples that is right, as far as is proved or as the tolerance
-        says, and if the weights of every module stand in the network, in each of their copies.
+        says, and if the weights of every module stand in the network.
 
         Args:
             active, inputs: as for `run`; by default random sets of z modules on standard normal inputs, 1,000 of them,
@@ -50,6 +50,7 @@ class Compressed(Large):
 
         Raises:
             FileExistsError: if there is a file and overwrite is not given.
+            ValueError: if it could not be read again: a number is not finite, or of too coarse a kind for its keys.
         """
         files.save(self, path, overwrite=overwrite)
 
@@ -87,6 +88,7 @@ def load(path: str | PathLike[str], *, device: str | torch.device = "cpu") -> Co
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is cut short, of another program, or of a newer version of this one.
+        ValueError: if it is cut short, of another program, of a newer version of this one, or an exact network of an
+            older one, which has to be made again.
     """
     return Compressed(*files.read(path, device=device))

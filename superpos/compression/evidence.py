@@ -195,7 +195,7 @@ def _outputs(
 
 
 def _altered(network: Large, small: MLPCircuits, made: Recipe | None) -> Bool[Tensor, " T"]:
-    """Whose weights, read back from every copy in the network, differ from the circuits' by more than rounding."""
+    """Whose weights, read back from the network, differ from the circuits' by more than rounding."""
     eps, own = (torch.finfo(x.dtype) for x in (network.like, small.stack))
     if made is not None:
         return made.altered(network.network, max(eps.eps, own.eps))  # type: ignore[arg-type]

@@ -1,7 +1,8 @@
 """A compressed network as one safetensors file: numbers and a description. Nothing in it is executed. Chapter 13."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from os import PathLike
 from typing import Any
@@ -22,7 +23,8 @@ from superpos.exact.build import assemble
 from superpos.network import Layer, Network
 from superpos.writing import written
 
-FORMAT, VERSION = "superpos.compressed", 1
+FORMAT, VERSION = "superpos.compressed", 2
+NARROWER = 2  # the version from which on exact networks have one lane for each of z circuits
 _UNFIT = (KeyError, TypeError, ValueError, RuntimeError, AssertionError, AttributeError, IndexError)
 
 Tensors = dict[str, Tensor]
@@ -35,7 +37,8 @@ def save(network: Large, path: str | PathLike[str], *, overwrite: bool = False) 
     With them goes a digest of all numbers, by which `read` finds numbers that were not saved. Chapter 13.
 
     Raises:
-        ValueError, TypeError: if a number of the network is not finite, or a name is no word.
+        ValueError, TypeError: if a number of the network is not finite, a name is no word, or the network has been
+            changed so that it could not be read again, as by `.half()` where keys are too large for it.
         FileExistsError: if there is a file and overwrite is not given.
         OSError: as `superpos.writing.check_free`, or if the disk is full.
     """
@@ -54,6 +57,8 @@ def save(network: Large, path: str | PathLike[str], *, overwrite: bool = False) 
             "network": _describe(network.network),
         }
     )
+    with _refusing("network is not to be saved, since it could not be read again"):
+        _rebuild(json.loads(about), tensors)
     metadata = {"format": FORMAT, "version": str(VERSION), "about": about, "digest": digest(tensors, about)}
     with written(path, overwrite=overwrite) as spare:
         write_tensors(spare, tensors, metadata)
@@ -64,8 +69,9 @@ def read(path: str | PathLike[str], *, device: str | torch.device = "cpu") -> Pa
 
     Raises:
         FileNotFoundError, PermissionError: if there is no such file, or it may not be read.
-        ValueError: if it is cut short, of another program, or of a newer version of this one; if its numbers do not
-            fit together, are not finite, or are not those that were saved; or if there is no such device.
+        ValueError: if it is cut short, of another program, of a newer version of this one, or an exact network of an
+            older one; if its numbers do not fit together, are not finite, or are not those that were saved; or if there
+            is no such device.
     """
     device = _device(device)
     tensors, metadata = read_tensors(path)
@@ -80,14 +86,31 @@ def read(path: str | PathLike[str], *, device: str | torch.device = "cpu") -> Pa
         )
     if wrong := infinite(tensors):
         raise ValueError(f"{said}; it is damaged: {wrong}, and every number must be finite")
-    try:
+    refused = f"{said}; it is damaged, or no file of superpos"
+    with _refusing(refused):
         about = json.loads(metadata["about"])
+        outdated = int(version) < NARROWER and about["network"]["construction"] == "exact"
+        z = about["report"]["z"]
+    if outdated:
+        raise ValueError(
+            f"{said}; it holds an exact network of an earlier superpos, which took wider ones. Make it again from the "
+            f"same modules: superpos.compress(modules, z={z}). If you have them no more, the earlier superpos reads "
+            "them out of the file: superpos.load(path).extract(t)"
+        )
+    with _refusing(refused):
         parts = _rebuild(about, {name: tensor.to(device) for name, tensor in tensors.items()})
-    except _UNFIT as error:
-        raise ValueError(f"{said}; it is damaged, or no file of superpos ({_words(error)})") from error
     if "digest" in metadata and metadata["digest"] != digest(tensors, metadata["about"]):
         raise ValueError(f"{said}; it is damaged: its numbers or their description are not those that were saved")
     return parts
+
+
+@contextmanager
+def _refusing(why: str) -> Iterator[None]:
+    """Refuse with these words what does not fit together."""
+    try:
+        yield
+    except _UNFIT as error:
+        raise ValueError(f"{why} ({_words(error)})") from error
 
 
 def _device(device: str | torch.device) -> torch.device:
@@ -116,7 +139,7 @@ def _rebuild(about: dict[str, Any], tensors: Tensors) -> Parts:
         raise ValueError(f"numbers are of {', '.join(sorted(map(str, dtypes)))}; they must be of one floating dtype")
     core = _BUILDERS[kind](about["network"], own)
     _same_indices(core, own)
-    core.load_state_dict(own)  # strict: every number is there, none is left over
+    core.load_state_dict(own, assign=True)  # strict: every number is there, none is left over
     names = None if about["names"] is None else tuple(about["names"])
     report = Report.from_dict(about["report"])
     parts = core, tensors["widths"], Origin(about["kind"], names, about["threshold"], None), report
@@ -139,10 +162,11 @@ def _check(core: Network, widths: Tensor, origin: Origin, report: Report) -> Non
         raise ValueError(f"the report is of method {report.method}, the network is {type(core).__name__}")
     if (origin.threshold is None) == (report.method == "balanced"):
         raise ValueError(f"threshold is {origin.threshold}, and the network of method {report.method}")
-    told, there = (report.T, report.L, report.d, report.width), (core.T, core.L, d, core.D)
+    z = core.plan.z if isinstance(core, ExactNetwork) else report.z  # others are made for any number
+    told, there = (report.T, report.L, report.d, report.width, report.z), (core.T, core.L, d, core.D, z)
     if told != there or type(report.z) is not int or not 1 <= report.z <= core.T:
-        said, found = ("{} circuits of {} layers and width {} in width {}".format(*sizes) for sizes in (told, there))
-        raise ValueError(f"the report is of {said}, {report.z} of them active; the network of {found}")
+        words = "{} circuits of {} layers and width {} in width {}, {} of them active"
+        raise ValueError(f"the report is of {words.format(*told)}; the network of {words.format(*there)}")
     if origin.threshold is not None:
         check_positive("threshold", origin.threshold)
     check_number("tolerance", report.tolerance, at_least=0.0)
@@ -199,23 +223,22 @@ def _relu(network: Network) -> list[bool]:
 
 
 def _exact(about: dict[str, Any], tensors: Tensors) -> ExactNetwork:
-    if "sorting" in about:
-        raise ValueError(
-            "it is of the exact construction of an earlier superpos, which took wider networks; make it again: "
-            "superpos.compress(modules, z=…), or with the modules that this earlier version extracts from it"
-        )
     sizes = dict(about["plan"])
-    entry = sizes.pop("entry")
-    plan = Plan(**sizes, entry=None if entry is None else Entry(**entry))
+    entry, n, d = sizes.pop("entry"), sizes["n"], sizes["d"]
     weights, biases = (
-        [tensors[name] for name in sorted(tensors, key=_layer) if name.endswith(f".{kind}")]
+        [tensors[name] for name in sorted((x for x in tensors if x.endswith(f".{kind}")), key=_layer)]
         for kind in ("weights", "biases")
     )
-    for w, b in zip(weights, biases, strict=True):
-        if tuple(w.shape) != (*b.shape, plan.d) or tuple(b.shape) != (plan.n, plan.n, plan.d):
+    for w, b in zip(weights, biases, strict=True):  # first: what the plan asks for is then no more than these hold
+        if tuple(w.shape) != (n, n, d, d) or tuple(b.shape) != (n, n, d):
             raise ValueError(f"weights of shape {tuple(w.shape)} and biases of {tuple(b.shape)} do not fit the plan")
-    rest = (about[name] for name in ("last_relu", "bound", "reach", "nonnegative"))
-    return assemble(plan, weights, biases, *rest)
+    plan = Plan(**sizes, entry=None if entry is None else Entry(**entry))
+    last_relu, bound, reach, nonnegative = (about[name] for name in ("last_relu", "bound", "reach", "nonnegative"))
+    check_positive("bound", bound)
+    check_positive("reach", reach)
+    if type(last_relu) is not bool or type(nonnegative) is not bool or reach > bound:
+        raise ValueError(f"last_relu is {last_relu}, nonnegative {nonnegative}, reach {reach}, bound {bound}")
+    return assemble(plan, weights, biases, last_relu, bound, reach, nonnegative)
 
 
 def _layer(name: str) -> int:

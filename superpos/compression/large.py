@@ -16,7 +16,6 @@ from superpos.compression.records import CompressedRun, Cost, Origin, cost
 from superpos.network import NOBODY, Layer, Network
 
 SAMPLES = 1000  # at least, where there are none of the caller's own
-_UNSEEN = 1e-3  # modules to be expected without a live copy in any sample
 _WORK = 3e12  # multiplications of the layers in the default samples: minutes
 
 
@@ -182,15 +181,13 @@ class Large(nn.Module):
     ) -> tuple[Int64[Tensor, "B z"], Float[Tensor, "B z width"]]:
         """The samples given; without any, random sets on standard normal inputs, cut off at the reach.
 
-        1,000 of them, or so many that every module should have a live copy in one; unless that were too much work.
+        1,000 of them, or so many that every module runs in one; unless that were too much work.
         """
         if active is not None and inputs is not None:
             return active, inputs
         if active is not None or inputs is not None:
             raise ValueError("active and inputs belong together: give both, or neither for standard normal inputs")
-        lost = self.network.promise(self.z).missing
-        rounds = 1 if not lost else math.ceil(math.log(_UNSEEN / self.T) / math.log(lost))
-        batch = max(SAMPLES, rounds * math.ceil(self.T / self.z))
+        batch = max(SAMPLES, math.ceil(self.T / self.z))
         if batch * self.z * sum(p.numel() for p in self.network.parameters()) > _WORK:
             batch = SAMPLES
         active, x = standard(self.T, batch, self.z, self.width_in, seed=seed, like=self.like)
@@ -204,20 +201,21 @@ class Large(nn.Module):
             IndexError: for a layer that is not there.
         """
         layers = self.layers
-        if isinstance(l, bool) or not isinstance(l, int) or not 0 <= l < len(layers):
-            raise IndexError(f"l is {l!r}; layers are numbered 0 … {len(layers) - 1}, as in dense()")
+        _check_index("l", l, len(layers), f"layers are numbered 0 … {len(layers) - 1}, as in dense()")
         return layers[l].width, layers[l].fan_in
 
     def owner(self, l: int, i: int, j: int) -> tuple[int, ...]:
         """The modules to which entry (i, j) of the weights of layer l belongs, l counted as in `dense()`.
 
-        Nobody, (), where the weight is a gate, sorts, or is 0 for good, as padding is; one module where superposition
-        is exact; several where circuits share a weight.
+        Nobody, (), where the weight is part of the entry, the list or a gate, or is 0 for good, as padding is; one
+        module where superposition is exact; several where circuits share a weight.
+
+        Raises:
+            IndexError: for a layer or a weight that is not there.
         """
         size = self.size(l)
-        for name, value, most in (("i", i, size[0]), ("j", j, size[1])):
-            if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < most:
-                raise IndexError(f"{name} is {value!r}; layer {l} has {size[0]} × {size[1]} weights")
+        for name, value, count in (("i", i, size[0]), ("j", j, size[1])):
+            _check_index(name, value, count, f"layer {l} has {size[0]} × {size[1]} weights")
         return self.network.sharers(l, i, j, self.own)
 
     def owners(self, l: int) -> Int64[Tensor, "out in"]:
@@ -228,10 +226,14 @@ class Large(nn.Module):
     def neurons(self, l: int) -> Int64[Tensor, "T k"]:
         """The neurons that can hold each module's state after l layers of `dense()`; 0: in the encoded input.
 
-        Coordinates that a module narrower than the widest does not have are −1.
+        They stand coordinate by coordinate, as many for each; −1 in the place of those for coordinates that a module
+        narrower than the widest does not have, and of neurons that take up another coordinate.
+
+        Raises:
+            IndexError: if there are fewer layers.
         """
-        if l:
-            self.size(l - 1)
+        most = len(self.layers)
+        _check_index("l", l, most + 1, f"it counts the layers before these neurons, 0 … {most}")
         step, held = self.network.holders(l)
         own = self.own[step][..., None].expand_as(held)
         return torch.where(own, held, NOBODY).flatten(1)
@@ -271,6 +273,12 @@ class Large(nn.Module):
 
     def _out(self, states: Float[Tensor, "B z d"], active: Int64[Tensor, "B z"]) -> Float[Tensor, "B z out"]:
         return _first(states[..., : self.width_out], self._outside[active])
+
+
+def _check_index(name: str, value: object, count: int, allowed: str) -> None:
+    """Refuse anything but an integer below count."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < count:
+        raise IndexError(f"{name} is {value!r}; {allowed}")
 
 
 def _first(values: Float[Tensor, "B z k"], widths: Int64[Tensor, "B z"]) -> Float[Tensor, "B z k"]:

@@ -18,7 +18,7 @@ class CompressedRun(Run):
 
     Attributes:
         outputs: what the modules in `active` put out, padded with zeros to the widest output. A circuit without a
-            live copy (`live` False) puts out zeros.
+            lane (`live` False), as there may be with more than z active, puts out zeros.
         estimates: states of the circuits as MLPs, as in `Run`; a module's own coordinates come first.
     """
 

@@ -24,8 +24,10 @@ FILES = {
     "(samples, z) which circuits run; inputs (samples, z, width_in) what they are given; outputs "
     "(samples, z, width_out) what each of them, run alone, puts out; live (samples, z) whether the large network "
     "holds that answer",
-    "owners.safetensors": "weights.l (out, in) the circuit to which each weight of layer l belongs, −1 nobody (gates, "
-    "sorting, zeros), −2 several; neurons.l (T, k) the neurons of A.l that can hold the state of each circuit",
+    "owners.safetensors": "weights.l (out, in) the circuit to which each weight of layer l belongs, −1 nobody (entry, "
+    "list, gates, zeros), −2 several; neurons.l (T, k) the neurons of A.l that can hold the state of each circuit, as "
+    "many for each coordinate, one coordinate after the other; −1 fills up where there are fewer, as for coordinates "
+    "that the circuit does not have",
     "circuits.safetensors": "weights (L, T, d, d) and biases (L, T, d) of the circuits, without on-indicator: "
     "a ← ReLU(w a + b)",
     "control.safetensors": "the same as network.safetensors with the entries of every W and b shuffled, and A.l what "

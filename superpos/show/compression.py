@@ -15,7 +15,7 @@ _NAMED = 40  # with more modules, no numbers are written
 
 
 def owners(network: Compressed, l: int, *, height: float = 5.2) -> Figure:
-    """The weights of layer l, each in the colour of the module that owns it; white: gates, sorting, zeros."""
+    """The weights of layer l, each in the colour of the module that owns it; white: gates and zeros."""
     own = network.owners(l).cpu()
     figure = Drawn(figsize=(6.2, height), layout="constrained")
     ax = figure.subplots()
@@ -55,7 +55,7 @@ def certificate(certificate: Certificate, *, height: float = 3.4) -> Figure:
         height=height,
     )
     shown = [y for y in (*found, *(certificate.expected or ())) if 0 < y < torch.inf]
-    if shown:  # a decade at least: rounding that differs by a few percent is no story
-        figure.axes[0].set_ylim(min(shown) / 4, max(shown) * 4)
+    if shown:  # two decades at least: rounding that differs by a few percent is no story
+        figure.axes[0].set_ylim(min(shown) / 10, max(shown) * 10)
     figure.axes[1].xaxis.set_major_locator(MaxNLocator(4, integer=True))
     return figure
