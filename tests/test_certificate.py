@@ -220,8 +220,11 @@ def test_half_precision_proves_nothing(dtype: torch.dtype, method: str, z: int) 
 def test_half_precision_that_does_not_hold_keys_is_refused(dtype: torch.dtype, T: int, most: int) -> None:
     family = circuits.random_mlps(T, 1, 1, seed=0)
     words = f"T = {most} fit, or call .to.torch.float32"
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(ValueError, match=f"method is exact; {T} circuits .*{words}"):
         compress(family.to(dtype), z=2, method="exact")
+    auto = compress(family.to(dtype), z=2).report()  # takes what the number format allows, and says why
+    assert (auto.method, auto.width) == ("dedicated", T)
+    assert f"T = {most} fit" in str(auto)
     network = compress(family, z=2, method="exact").to(dtype)
     active, x = torch.tensor([[3, T - 1]]), torch.ones(1, 2, 1, dtype=dtype)
     for refused in (network.certify, lambda: network(network.encode(active, x))):

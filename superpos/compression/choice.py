@@ -13,6 +13,7 @@ from superpos.circuits import MLPCircuits
 from superpos.compression.records import Cost
 from superpos.compression.unproved import UNPROVED, Recipe, recipe, threshold
 from superpos.exact.build import plan_for
+from superpos.exact.limits import check_keys
 from superpos.sampling import generator, turns
 from superpos.words import Rows, number
 
@@ -127,9 +128,10 @@ def choose(
     if not found:
         others = [] if method in ("auto", "exact", "dedicated") else [_exact(small, z)]
         needs = "; ".join(f"{o.method} needs D ≥ {o.D}" if o.D else f"{o.method}: {o.why}" for o in [*options, *others])
+        given = "method is exact" if method == "exact" else f"tolerance is {tolerance}"
         raise ValueError(
-            f"{'tolerance' if D is None else 'D'} is {tolerance if D is None else D}; {small.T} circuits of width "
-            f"{small.d} with z = {z} and tolerance {tolerance:g} do not fit: {needs}"
+            f"{given if D is None else f'D is {D}'}; {small.T} circuits of width {small.d} with z = {z} and tolerance "
+            f"{tolerance:g} do not fit: {needs}"
         )
     best = min(found, key=lambda o: o.D or 0)
     assert best.D is not None
@@ -150,6 +152,10 @@ def standard(
 
 def _exact(small: MLPCircuits, z: int) -> Option:
     plan = plan_for(small, z=z)
+    try:
+        check_keys(small.stack.dtype, plan)
+    except ValueError as refusal:
+        return Option("exact", None, str(refusal))
     lanes = f"{plan.lanes} lane{'s' * (plan.lanes > 1)} of {plan.n} slot{'s' * (plan.n > 1)}"
     entry = "" if plan.entry is None else f", {plan.entry.N} slots at the entry"
     return Option("exact", plan.D, f"{lanes}{entry}: {plan.promise(z).words}")
