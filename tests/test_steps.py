@@ -70,7 +70,7 @@ def test_sentences_tell_ties_and_who_is_left_out(tie):
     assert "no two meet" in none["entry"]
     assert "there is none" in none["ties"]
     one = {step.title: step.said for step in steps.walk(nine(), [8], torch.tensor([[0.5]]))}
-    assert one["mark 2"] == "Nobody is left to be taken out."
+    assert one["mark 2"] == "No circuit is left to be taken out."
 
 
 def test_lanes_are_those_that_the_network_says():

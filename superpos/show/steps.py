@@ -155,7 +155,7 @@ def _tied(now: _Now) -> str:
 
 def _entry(now: _Now) -> str:
     end = f"{tied} add up" if (tied := _tied(now)) else "no two meet"
-    return f"State + {_text(now.network.shift)} and key {now.n**2} + t, on one slot of each column: {end}."
+    return f"Each circuit puts state + {_text(now.network.shift)} and key {now.n**2} + t on a slot of each column: {end}."
 
 
 def _ties(now: _Now) -> str:
@@ -165,39 +165,39 @@ def _ties(now: _Now) -> str:
 
 def _mark(now: _Now) -> str:
     if not now.places[-1]:
-        return "Nobody is left to be taken out."
-    return f"The first that is left, {now.found}, is taken out; whoever stands behind is not."
+        return "No circuit is left to be taken out."
+    return f"The first that is left, {now.found}, is taken out; slots behind it are silenced."
 
 
 def _compare(now: _Now) -> str:
     key = _text(now.parts["list"][-1, -1].item())
-    return f"It joins the list. How far is each key above its key, {key}, how far below?"
+    return f"It joins the list. How far is every key above its key, {key}, and how far below?"
 
 
 def _place(now: _Now) -> str:
     lost = [t for t in now.active if [t] not in now.places]
     end = f" {_each(lost)} was never alone: no lane." if lost else ""
-    return "The wires of j go on. Slot i alone gets state and constant." + end
+    return "The wires of j go on. State and constant stand on slot i alone." + end
 
 
 def _cell(now: _Now) -> str:
     step = -1 if now.number % 2 == 0 else 1
     ways = [(t, *divmod(t, now.n)[::step]) for own in now.places for t in own]
     moves = [f"{t} from slot {i} to {j}" for t, i, j in ways]
-    return f"Own weights lead {' and '.join(moves)}; other slots lose C."
+    return f"Their own weights take circuit {' and '.join(moves)}; other slots lose C."
 
 
 _SAID: Mapping[str, Callable[[_Now], str]] = {
     "entry": _entry,
     "ties": _ties,
-    "clear ties": lambda now: "Ties are cleared. Whoever is left is alone on a slot.",
+    "clear ties": lambda now: "Ties are cleared. Every circuit that is left is alone on its slot.",
     "mark": _mark,
     "compare": _compare,
-    "match": lambda now: f"Neither above nor below: here was {now.found}.",
-    "clear": lambda now: f"There it is cleared: {now.found} is in the list, and nowhere else.",
-    "stairs i": lambda now: f"A lane for each. How often does {now.n} fit into its number?",
+    "match": lambda now: f"A key that is neither above nor below is that of {now.found}.",
+    "clear": lambda now: f"Its slots are cleared: {now.found} is in the list, and nowhere else.",
+    "stairs i": lambda now: f"Every place gets a lane. How often does {now.n} fit into its circuit's number?",
     "steps i": lambda now: "Each step is cut to 0 or 1: 0 up to slot i, 1 behind it.",
-    "wires i": lambda now: f"Between 0 and 1 is i: its wires go on. The number less {now.n} i counts to j.",
+    "wires i": lambda now: f"Where 0 turns to 1 is i, whose wires go on. The number less {now.n} i counts up to j.",
     "places": _place,
     "cell": _cell,
 }
