@@ -151,8 +151,17 @@ def test_every_constant_of_the_exact_network_matters(z: int, l: int) -> None:
 
 # --- The claims of chapter 13 ---------------------------------------------------------------------------------------
 
-CHAPTER = (Path(__file__).parent.parent / "book" / "13-compress-your-own.md").read_text(encoding="utf-8")
-CELLS = [re.sub(r"^(:.*\n|---\n[\s\S]*?\n---\n)", "", c.split("\n```")[0]) for c in CHAPTER.split("ipython3\n")[1:]]
+BOOK = Path(__file__).parent.parent / "book"
+
+
+def cells(chapter: str) -> list[str]:
+    """The code of a chapter's cells, without their options."""
+    text = (BOOK / f"{chapter}.md").read_text(encoding="utf-8")
+    code = [cell.split("\n```")[0] for cell in text.split("ipython3\n")[1:]]
+    return [re.sub(r"^(:.*\n|---\n[\s\S]*?\n---\n)", "", cell) for cell in code]
+
+
+CELLS = cells("13-compress-your-own")
 STACK, _, HELD_OUT = circuits.trained()
 STORIES = {  # the cells that lead to claims, the claims, and z of the network that they are about
     "a thousand": (["active = circuits.random", "for W, b in network"], ["thousand-outputs", "thousand-classes"], 1),
@@ -223,7 +232,7 @@ def test_the_claims_of_the_chapter_see_a_spoilt_layer(story: str) -> None:
 
 # --- A claim of chapter 11 ------------------------------------------------------------------------------------------
 
-ELEVEN = (Path(__file__).parent.parent / "book" / "11-exact-superposition.md").read_text(encoding="utf-8")
+ELEVEN = cells("11-exact-superposition")
 
 
 def claimed(l: int | None, how: str) -> bool:
@@ -232,7 +241,7 @@ def claimed(l: int | None, how: str) -> bool:
     def embed(*given: Any, **asked: Any) -> Any:
         return linear_spoilt(exact.embed(*given, **asked), l, how)  # type: ignore[arg-type]
 
-    (cell,) = [cell.split("\n```")[0] for cell in ELEVEN.split("ipython3\n") if '"mlps-with-biases"' in cell]
+    (cell,) = [cell for cell in ELEVEN if '"mlps-with-biases"' in cell]
     known = {"torch": torch, "circuits": circuits, "claims": claims, "errors": errors}
     try:
         exec(cell.replace("3000", "300"), known | {"exact": SimpleNamespace(embed=embed)})
