@@ -155,7 +155,9 @@ def _tied(now: _Now) -> str:
 
 def _entry(now: _Now) -> str:
     end = f"{tied} add up" if (tied := _tied(now)) else "no two meet"
-    return f"Each circuit puts state + {_text(now.network.shift)} and key {now.n**2} + t on a slot of each column: {end}."
+    return (
+        f"Each circuit puts state + {_text(now.network.shift)} and key {now.n**2} + t on a slot of each column: {end}."
+    )
 
 
 def _ties(now: _Now) -> str:
@@ -184,7 +186,9 @@ def _cell(now: _Now) -> str:
     step = -1 if now.number % 2 == 0 else 1
     ways = [(t, *divmod(t, now.n)[::step]) for own in now.places for t in own]
     moves = [f"{t} from slot {i} to {j}" for t, i, j in ways]
-    return f"Their own weights take circuit {' and '.join(moves)}; other slots lose C."
+    raised = _text(now.network.shift) if now.number == 1 else "0"
+    off = "" if raised == "0" else f" after {raised} is taken off"
+    return f"Their own weights take circuit {' and '.join(moves)}{off}; other slots lose C."
 
 
 _SAID: Mapping[str, Callable[[_Now], str]] = {
