@@ -168,12 +168,12 @@ def _ties(now: _Now) -> str:
 def _mark(now: _Now) -> str:
     if not now.places[-1]:
         return "No circuit is left to be taken out."
-    return f"The first that is left, {now.found}, is taken out; slots behind it are silenced."
+    return f"The first that is left, {now.found}, is taken out; those behind are silenced."
 
 
 def _compare(now: _Now) -> str:
     key = _text(now.parts["list"][-1, -1].item())
-    return f"It joins the list. How far is every key above its key, {key}, and how far below?"
+    return f"It joins the list. How far is a key above its own, {key}, or below?"
 
 
 def _place(now: _Now) -> str:
@@ -194,14 +194,14 @@ def _cell(now: _Now) -> str:
 _SAID: Mapping[str, Callable[[_Now], str]] = {
     "entry": _entry,
     "ties": _ties,
-    "clear ties": lambda now: "Ties are cleared. Every circuit that is left is alone on its slot.",
+    "clear ties": lambda now: "Ties are cleared. All that is left is alone on its slot.",
     "mark": _mark,
     "compare": _compare,
-    "match": lambda now: f"A key that is neither above nor below is that of {now.found}.",
-    "clear": lambda now: f"Its slots are cleared: {now.found} is in the list, and nowhere else.",
-    "stairs i": lambda now: f"Every place gets a lane. How often does {now.n} fit into its circuit's number?",
+    "match": lambda now: f"Neither above nor below is the key of {now.found}.",
+    "clear": lambda now: f"Cleared: {now.found} is in the list, and nowhere else.",
+    "stairs i": lambda now: f"Every place gets a lane. How often does {now.n} fit into its number?",
     "steps i": lambda now: "Each step is cut to 0 or 1: 0 up to slot i, 1 behind it.",
-    "wires i": lambda now: f"Where 0 turns to 1 is i, whose wires go on. The number less {now.n} i counts up to j.",
+    "wires i": lambda now: f"Where 0 turns to 1 is i: its wires go on. The number less {now.n} i counts to j.",
     "places": _place,
     "cell": _cell,
 }
