@@ -101,8 +101,12 @@ class BlockNetwork(Network):
             yield A, A
 
     def masked(
-        self, circuits: Circuits, active: Tensor, inputs: Tensor, mask: Tensor
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+        self,
+        circuits: Circuits,
+        active: Int64[Tensor, "B z"],
+        inputs: Float[Tensor, "B z d"],
+        mask: Float[Tensor, "B T"],
+    ) -> Iterator[tuple[Float[Tensor, "B M"], Float[Tensor, "B D"]]]:
         """The `states` with the weights of circuit t multiplied by mask_t.
 
         Its own are (1/S) w_t ⊗ |e_t⟩⟨e_t|; in the balanced construction with Δw_t in the place of w_t, since the mean

@@ -93,8 +93,12 @@ class DedicatedNetwork(Network):
         return A.unflatten(1, (self.T, self.d))
 
     def masked(
-        self, circuits: Circuits, active: Tensor, inputs: Tensor, mask: Tensor
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+        self,
+        circuits: Circuits,
+        active: Int64[Tensor, "B z"],
+        inputs: Float[Tensor, "B z d"],
+        mask: Float[Tensor, "B T"],
+    ) -> Iterator[tuple[Float[Tensor, "B M"], Float[Tensor, "B D"]]]:
         """The `states` with the weights and biases of circuit t, its block of every layer, multiplied by mask_t."""
         A = self.encode(active, inputs)
         for layer in self.layers:

@@ -173,8 +173,12 @@ class ResidualNetwork(Network):
         return (A @ _rows(self.E).mT).view(len(A), self.T, -1)[..., : self.d]
 
     def masked(
-        self, circuits: Circuits, active: Tensor, inputs: Tensor, mask: Tensor
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+        self,
+        circuits: Circuits,
+        active: Int64[Tensor, "B z"],
+        inputs: Float[Tensor, "B z d"],
+        mask: Float[Tensor, "B T"],
+    ) -> Iterator[tuple[Float[Tensor, "B M"], Float[Tensor, "B D"]]]:
         """The `states` with the weights of circuit t, V_t w_in,t E_tᵀ and E_t w_out,t V_tᵀ / S, multiplied by mask_t.
 
         The threshold is shared, and stays; a bias beyond it is a column of w_in.

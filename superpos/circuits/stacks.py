@@ -1,5 +1,6 @@
 """The two kinds of small circuit, T of one shape at a time. Chapter 2."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
@@ -139,21 +140,26 @@ class MLPCircuits(Circuits):
     def activation_bound(self, reach: float) -> float:
         """A bound β that no |activation| of any circuit exceeds while no |input| exceeds `reach`, both in units of a.
 
-        It is found by interval arithmetic. Every coordinate lies in an interval of centre c and radius r. A layer makes
-        of it w c + b and |w| r, and the ReLU cuts both ends off at 0. Chapter 13.
+        It is found by interval arithmetic, in double precision; infinite where that does not hold it. Every coordinate
+        lies in an interval of centre c and radius r. A layer makes of it w c + b and |w| r, and the ReLU cuts both ends
+        off at 0. Chapter 13.
 
         Raises:
             ValueError: if reach is not positive.
         """
         check_positive("reach", reach)
-        c, r = torch.zeros_like(self.biases[0]), torch.full_like(self.biases[0], float(reach))
-        bound = float(reach)
-        for l, (w, b) in enumerate(zip(self.weights.detach(), self.biases.detach(), strict=True)):
+        c = torch.zeros_like(self.biases[0], dtype=torch.float64)
+        r, bound = torch.full_like(c, float(reach)), float(reach)
+        for l, layer in enumerate(zip(self.weights.detach(), self.biases.detach(), strict=True)):
+            w, b = (x.double() for x in layer)
             c, r = (w @ c[..., None])[..., 0] + b, (w.abs() @ r[..., None])[..., 0]
             if l < self.L - 1 or self.last_relu:
                 low, high = (c - r).relu(), (c + r).relu()
                 c, r = (high + low) / 2, (high - low) / 2
-            bound = max(bound, (c.abs() + r).max().item())
+            largest = (c.abs() + r).max().item()
+            if not math.isfinite(largest):
+                return math.inf
+            bound = max(bound, largest)
         return bound
 
 

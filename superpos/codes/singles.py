@@ -20,9 +20,9 @@ def served(q: int, S: int, z: int, c: int) -> float:
     - they are a random subset, so that the number a column adds to the u that are single already is hypergeometric.
 
     So the fraction is z/c as long as singles remain, and falls where they run out. Two polynomials of degree below k
-    meet in at most k − 1 columns, which random maps do not know: for fewer than about 26 circuits in all the estimate
-    is off by a tenth or more. With one column (k = 1) each circuit has a slot of its own, and is single. Chapter 11.
-    Ours.
+    meet in at most k − 1 columns, which random maps do not know. Up to c = 3 z the estimate is within a tenth where
+    there are more than about 26 circuits in all; far beyond, where hardly any are single, it is too high. With one
+    column (k = 1) each circuit has a slot of its own, and is single. Chapter 11. Ours.
 
     Args:
         q: slots of a column.

@@ -1,5 +1,6 @@
 """Which construction for which circuits: what each would need, and the narrowest that does. Chapter 13."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -12,8 +13,7 @@ from superpos import dedicated
 from superpos.circuits import MLPCircuits
 from superpos.compression.records import Cost
 from superpos.compression.unproved import UNPROVED, Recipe, recipe, threshold
-from superpos.exact.build import plan_for
-from superpos.exact.limits import check_keys
+from superpos.exact.build import check_numbers, plan_for
 from superpos.sampling import generator, turns
 from superpos.words import Rows, number
 
@@ -98,9 +98,21 @@ class Choice:
 
 
 def choose(
-    small: MLPCircuits, *, z: int, tolerance: float, D: int | None, method: str, seed: int, side_by_side: int
+    small: MLPCircuits,
+    *,
+    z: int,
+    tolerance: float,
+    D: int | None,
+    method: str,
+    seed: int,
+    bound: float,
+    reach: float,
+    side_by_side: int,
 ) -> Choice:
     """The narrowest network that does what is asked, among all constructions or with one given. Chapter 13.
+
+    Args:
+        bound, reach: of activations and inputs, for which an exact network would be made.
 
     Raises:
         ValueError: if none does; the message says what each would need.
@@ -114,7 +126,7 @@ def choose(
         if name == "dedicated":
             options.append(Option(name, wide, f"each circuit has neurons of its own: {dedicated.PROMISE.words}"))
         elif name == "exact":
-            options.append(_exact(small, z))
+            options.append(_exact(small, z, bound, reach))
         elif tolerance == 0:
             options.append(Option(name, None, "nothing is proved of it: it needs a tolerance above 0"))
         else:
@@ -126,7 +138,7 @@ def choose(
             options.append(_unproved(recipes[name], limit, tolerance, seed, active, inputs))
     found = [o for o in options if o.D is not None and (D is None or o.D <= D)]
     if not found:
-        others = [] if method in ("auto", "exact", "dedicated") else [_exact(small, z)]
+        others = [] if method in ("auto", "exact", "dedicated") else [_exact(small, z, bound, reach)]
         needs = "; ".join(f"{o.method} needs D ≥ {o.D}" if o.D else f"{o.method}: {o.why}" for o in [*options, *others])
         given = "method is exact" if method == "exact" else f"tolerance is {tolerance}"
         raise ValueError(
@@ -150,10 +162,13 @@ def standard(
     return turns(T, batch, z, generator=generator(seed, "active")).to(like.device), x.to(like)
 
 
-def _exact(small: MLPCircuits, z: int) -> Option:
+def _exact(small: MLPCircuits, z: int, bound: float, reach: float) -> Option:
     plan = plan_for(small, z=z)
+    if not math.isfinite(bound):
+        why = f"no bound on activations that {small.stack.dtype} holds follows from the weights: give one as bound"
+        return Option("exact", None, why)
     try:
-        check_keys(small.stack.dtype, plan)
+        check_numbers(small, plan, bound, reach)
     except ValueError as refusal:
         return Option("exact", None, str(refusal))
     lanes = f"{plan.lanes} lane{'s' * (plan.lanes > 1)} of {plan.n} slot{'s' * (plan.n > 1)}"

@@ -66,16 +66,25 @@ def compress(
     if isinstance(stack, ResidualCircuits):
         kind, small, side = "residual", stack.as_mlp(), stack.T * max(stack.d, stack.m)
     assert isinstance(small, MLPCircuits)
-    choice = choose(small, z=z, tolerance=tolerance, D=D, method=method, seed=seed, side_by_side=side)
+    reach = REACH if bound is None else bound
+    bound = small.activation_bound(REACH) if bound is None else bound
+    choice = choose(
+        small,
+        z=z,
+        tolerance=tolerance,
+        D=D,
+        method=method,
+        seed=seed,
+        bound=bound,
+        reach=reach,
+        side_by_side=side,
+    )
     report, recipe = choice.report, choice.recipe
     if recipe is not None:
         network = recipe.build(report.width, seed)
     elif report.method == "dedicated":
         network = dedicated.embed(small)
     else:
-        reach = None
-        if bound is None:
-            reach, bound = REACH, small.activation_bound(REACH)
         network = exact.embed(small, D, z=z, bound=bound, reach=reach)
     names = tuple(modules) if isinstance(modules, Mapping | nn.ModuleDict) else None
     origin = Origin(kind, names, recipe.threshold if recipe else None, small)

@@ -81,8 +81,8 @@ def ablated(
 
     Raises:
         TypeError: if `network` or `circuits` is something else, or the batch has a wrong dtype.
-        ValueError: if the network does not carry these circuits, the batch does not fit them, or the mask is of
-            another shape or leaves [0, 1].
+        ValueError: if the network does not carry these circuits, as far as sizes tell; the batch does not fit them, or
+            the mask is of another shape or leaves [0, 1].
     """
     _check(network, circuits, active, inputs)
     _check_mask(mask, active, network.T, inputs)

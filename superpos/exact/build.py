@@ -38,7 +38,8 @@ def embed(
 
     **Theorem.** Let S = (z − 1)(k − 1) + 1. Every set of at most z active circuits is computed exactly.
 
-    Here T ≤ n², T ≤ q^k, and |a| ≤ β for all activations, |x| ≤ ρ for inputs.
+    Here T ≤ n² and T ≤ q^k; S is at most the number of columns that polynomials over q elements have; |a| ≤ β for all
+    activations, |x| ≤ ρ ≤ β for inputs; C ≥ β max‖w‖_∞ + max|b| and C ≥ 1; K ≥ 4ρ + 1.
 
     *Proof.* (1) Two circuits share a slot in at most k − 1 columns (`superpos.codes.polynomials`). So the z − 1 others
     spoil at most (z − 1)(k − 1) of a circuit's columns: in one of them it is alone on its slot. (2) One circuit on a
@@ -84,6 +85,7 @@ def embed(
         check_positive("bound", bound)
     reach = _reach(reach, bound)
     planned = plan_for(circuits, D, z=z, lanes=lanes, nonnegative=nonnegative)
+    check_keys(circuits.stack.dtype, planned)  # before anything is copied
     weights, biases = (
         [_cells(x, planned.n) for x in stack] for stack in (circuits.weights.detach(), circuits.biases.detach())
     )
@@ -100,6 +102,18 @@ def plan_for(
     waits = lanes is not None and lanes < z and not circuits.last_relu
     constant = waits or (z > 1 and not nonnegative) or bool(circuits.biases.any())
     return plan(circuits.T, circuits.d, z=z, D=D, lanes=lanes, constant=constant)
+
+
+def check_numbers(circuits: MLPCircuits, plan: Plan, bound: float, reach: float) -> None:
+    """Refuse circuits whose number format does not hold the keys and the gate constants of `embed`, before it is built.
+
+    Raises:
+        ValueError: if it does not.
+    """
+    check_positive("bound", bound)
+    layers = zip(circuits.weights.detach(), circuits.biases.detach(), strict=True)
+    most = [heard(w, b, SLACK * bound) + 1 for w, b in layers]
+    _check_precision(circuits.stack.dtype, max(4 * SLACK * reach + 1, *most), plan)
 
 
 def assemble(
@@ -121,7 +135,7 @@ def assemble(
     most = [
         None if bound is None else heard(w, b, SLACK * bound) + lift + 1 for w, b in zip(weights, biases, strict=True)
     ]
-    _check_precision(like.dtype, max([4.0 * keys.B * (plan.z > 1), keys.K, *(C or 0.0 for C in most)]), plan)
+    _check_precision(like.dtype, max([keys.K, *(C or 0.0 for C in most)]), plan)
     own, stacks = sets(n, plan.wires), [[nn.Parameter(x, requires_grad=False) for x in xs] for xs in (weights, biases)]
     layers: list[ExactLayer] = []
     reads, takes = sizes.encoded(plan), ()
@@ -172,6 +186,8 @@ def _reach(reach: float | None, bound: float | None) -> float | None:
 def _check_precision(dtype: torch.dtype, largest: float, plan: Plan) -> None:
     """Refuse a number format that does not hold the keys exactly, or the gate constants at all."""
     check_keys(dtype, plan)
+    if plan.z > 1:
+        largest = max(largest, 4.0 * plan.n**2)
     if not largest * plan.n < torch.finfo(dtype).max:
         raise ValueError(
             f"bound makes a gate constant of {largest:.3g}, which {dtype} does not hold: give the largest |activation| "
@@ -182,7 +198,7 @@ def _check_precision(dtype: torch.dtype, largest: float, plan: Plan) -> None:
 def _cells(values: Float[Tensor, "T *d"], n: int) -> Float[Tensor, "n n *d"]:
     """Each circuit's numbers at its pair of slots; 0 where there is no circuit."""
     if len(values) == n * n:
-        return values.clone().unflatten(0, (n, n))
+        return values.clone(memory_format=torch.contiguous_format).unflatten(0, (n, n))
     cells = values.new_zeros(n * n, *values.shape[1:])
     cells[: len(values)] = values
     return cells.unflatten(0, (n, n))

@@ -27,7 +27,7 @@ class Cell(Gate):
         C: or None, as long as no bound on the activations is known.
         shift: what the states of the input were raised by, to be positive; here it is taken off.
         lift: what the states that it leaves are raised by, where they have to wait for another pass.
-        relu: whether it has a ReLU, and so gates: all but the last may have it.
+        relu: whether it has a ReLU, and so gates: all but the last have it, and the last where the circuits do.
         computes: whether it is one of the L layers after which the network can be read.
     """
 
@@ -84,11 +84,11 @@ class Cell(Gate):
         return told
 
 
-def heard(weights: Float[Tensor, "n n d d"], biases: Float[Tensor, "n n d"], bound: float) -> float:
+def heard(weights: Float[Tensor, "*T d d"], biases: Float[Tensor, "*T d"], bound: float) -> float:
     """The most that a slot can hear of a circuit that is elsewhere: β max‖w‖_∞ + max|b|."""
-    # Some rows of slots at a time: a copy of all weights would be new memory, and take longer than all the rest.
-    n, d = weights.shape[1:3]
+    # Some circuits at a time: a copy of all weights would be new memory, and take longer than all the rest.
+    d = weights.shape[-1]
     ones = torch.ones(d, dtype=weights.dtype, device=weights.device)
-    some = weights.split(max(1, _SOME // (n * d * d)))
-    norm = torch.stack([(rows.abs().view(-1, d) @ ones).max() for rows in some]).max().item()
+    some = weights.flatten(0, -3).split(max(1, _SOME // d**2))
+    norm = torch.stack([(rows.abs().flatten(0, 1) @ ones).max() for rows in some]).max().item()
     return bound * norm + max(abs(end.item()) for end in biases.aminmax())

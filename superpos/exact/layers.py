@@ -35,6 +35,7 @@ class ExactLayer(Layer):
     Attributes:
         title: its name, like "mark 2".
         reads, leaves: the names of the neurons before and after it.
+        relu: whether it has a ReLU; the last layer may have none.
         b: the biases, in float64 until the network is built: a coarser format may not hold them on the way.
     """
 

@@ -62,8 +62,7 @@ class ExactNetwork(Network):
     @property
     def code(self) -> Int64[Tensor, "T S"] | None:
         """The slots of all circuits in the entry, numbered 0 … N − 1; None for z = 1, where there is no entry."""
-        everyone = torch.arange(self.T, device=self.sets.device)
-        return None if self.plan.entry is None else self._slots(everyone)
+        return None if self.plan.entry is None else self._slots(torch.arange(self.T, device=self.sets.device))
 
     @property
     def shift(self) -> float:
@@ -156,8 +155,12 @@ class ExactNetwork(Network):
         yield from super().trace(A)
 
     def masked(
-        self, circuits: Circuits, active: Tensor, inputs: Tensor, mask: Tensor
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+        self,
+        circuits: Circuits,
+        active: Int64[Tensor, "B z"],
+        inputs: Float[Tensor, "B z d"],
+        mask: Float[Tensor, "B T"],
+    ) -> Iterator[tuple[Float[Tensor, "B M"], Float[Tensor, "B D"]]]:
         """The `states` with mask_t (w_t, b_t) in every cell; entry, list, gates and constants belong to no circuit."""
         check_arithmetic(self.sets, self.bound, self.plan)
         A, n = self.encode(active, inputs), self.plan.n
@@ -199,9 +202,7 @@ class ExactNetwork(Network):
         check_bound("an activation", estimates[1 : -1 if free else None], self.bound)
         gates = live.sum() * (2 * (self.plan.wires // 2) + self.plan.numbers - self.d)
         on = ((estimates[1:] > 0).sum(dim=(1, 2, 3)) + gates).to(inputs.dtype) / (len(active) * last[0].width)
-        if self.plan.passes > 1:
-            return Run(estimates[[0, -1]], on[-1:], live)
-        return Run(estimates, on, live)
+        return Run(estimates, on, live) if self.plan.passes == 1 else Run(estimates[[0, -1]], on[-1:], live)
 
     def rounding(self, state: Float[Tensor, "B z d"], layer: int) -> Float[Tensor, "B z d"]:
         """The rounding of what is read: an input that is told apart from others is raised and lowered."""
@@ -274,10 +275,9 @@ class ExactNetwork(Network):
 
     def _live(self, active: Int64[Tensor, "B z"]) -> Bool[Tensor, "B z"]:
         """Which active circuits get a lane: all, unless there are more than the network was made for."""
-        if active.shape[1] <= self.plan.z:
-            return torch.ones_like(active, dtype=torch.bool)
-        if self.plan.entry is None:
-            return torch.zeros_like(active, dtype=torch.bool)
+        few = active.shape[1] <= self.plan.z
+        if few or self.plan.entry is None:
+            return torch.full_like(active, few, dtype=torch.bool)
         return served(self._slots(active), self.plan.z)
 
     def _slots(self, t: Int64[Tensor, "*t"]) -> Int64[Tensor, "*t S"]:
