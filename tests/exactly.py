@@ -107,6 +107,7 @@ def occupied(network: ExactNetwork, states: list[Tensor], active: Tensor) -> Non
         )
         mine = own_i & own_j
         empty = (a["wire i"] == 0).all(dim=-1) & (a["wire j"] == 0).all(dim=-1)
+        empty &= plan.n > 1  # a lane of one slot has no wire that is ever on, and is always its circuit's
         assert (mine.sum(dim=1) + empty == 1).all()  # a lane is that of one circuit, or of none
         had += mine.sum(dim=2) * (step % L == 0)
         slot = (mine.mT[..., None] & (torch.arange(plan.n) == at[:, None, :, None])).any(dim=2)

@@ -10,7 +10,7 @@ from torch import Tensor
 from superpos import circuits, errors, exact
 from superpos.circuits import MLPCircuits
 from superpos.exact import ExactNetwork
-from superpos.exact.cells import Cell
+from superpos.exact.cells import Cell, heard
 from superpos.exact.gates import Places
 from superpos.exact.layers import ClearTies, Keys, Listing
 from superpos.network import NOBODY
@@ -60,7 +60,7 @@ def test_all_sets_of_mlps(T: int, d: int, L: int, z: int, lanes: int, last: bool
         network = networks.setdefault(bound, exact.embed(c, z=z, lanes=lanes, bound=float(bound), reach=math.sqrt(d)))
         assert network.plan.lanes == lanes
         signal = c.run(active, x).square().sum(dim=-1).max().item()
-        assert worst(network, c, active, x) < 1e-12 * max(1.0, signal) * (L + 1) if T > 1 else True
+        assert worst(network, c, active, x) < 1e-12 * max(1.0, signal) * (L + 1)
         run, truth = network.run(active, x), c.run(active, x)[[0, *network.depths]]
         assert run.live.all()
         torch.testing.assert_close(run.estimates, truth, atol=1e-5, rtol=1e-5)
@@ -79,6 +79,39 @@ def test_circuits_without_a_constant(lanes: int) -> None:
     assert worst(network, c, active, x) < most
     x[:5] = 0.0  # circuits whose states are 0 have lanes all the same
     assert worst(network, c, active, x) < most
+
+
+def strided(kind: str, T: int, L: int, d: int) -> MLPCircuits:
+    """MLPs whose numbers do not lie in memory one after the other."""
+    g = torch.Generator().manual_seed(0)
+    if kind == "transposed":
+        return MLPCircuits(torch.randn(L, T, d, d, generator=g).mT / d, torch.randn(L, d, T, generator=g).mT)
+    if kind == "circuits first":
+        weights, biases = torch.randn(T, L, d, d, generator=g) / d, torch.randn(T, L, d, generator=g)
+        return MLPCircuits(weights.transpose(0, 1), biases.transpose(0, 1))
+    if kind == "rows first":
+        weights, biases = torch.randn(L, d, T, d, generator=g) / d, torch.randn(d, L, T, generator=g)
+        return MLPCircuits(weights.transpose(1, 2), biases.movedim(0, -1))
+    if kind == "every second":
+        weights, biases = torch.randn(L, 2 * T, d, 2 * d, generator=g) / d, torch.randn(L, 2 * T, d, generator=g)
+        return MLPCircuits(weights[:, ::2, :, ::2], biases[:, ::2])
+    weights, biases = torch.randn(L, 1, d, d, generator=g) / d, torch.randn(1, T, 1, generator=g)
+    return MLPCircuits(weights.expand(L, T, d, d), biases.expand(L, T, d))
+
+
+@pytest.mark.parametrize("T", [9, 8])  # a circuit for every pair of slots, or not
+@pytest.mark.parametrize("kind", ["transposed", "circuits first", "rows first", "every second", "shared"])
+@pytest.mark.parametrize(("z", "lanes"), [(1, 1), (2, 2), (2, 1)])
+def test_circuits_however_they_lie_in_memory(z: int, lanes: int, kind: str, T: int) -> None:
+    c = strided(kind, T, 3, 4)
+    assert not c.weights.is_contiguous()
+    assert not c.biases.is_contiguous()
+    active = every_set(T, z)
+    x = circuits.sphere(len(active), z, 4, seed=0)
+    network = exact.embed(c, z=z, lanes=lanes, bound=bounded(c, active, x), reach=2.0)
+    assert worst(network, c, active, x) < 1e-11
+    assert torch.equal(network.small(torch.arange(T)).weights, c.weights)
+    torch.testing.assert_close(network.run(active, x).estimates[-1], c.run(active, x)[-1])
 
 
 # --- As many as a width holds -----------------------------------------------------------------------------------
@@ -284,6 +317,34 @@ def test_what_silences_is_large_enough() -> None:
                     assert not network.gated, layer.title
                 layer.keys = sound
         assert network.gated
+
+
+def test_states_that_are_raised_are_silenced_too() -> None:
+    # What waits is raised by the bound: slots without a circuit hear that beside the circuit itself.
+    c = MLPCircuits(torch.eye(2).expand(2, 9, 2, 2).clone(), torch.zeros(2, 9, 2), last_relu=False)
+    network, active = exact.embed(c, z=2, lanes=1, bound=5.0), every_set(9, 2)
+    assert worst(network, c, active, torch.full((36, 2, 2), 5.0)) < 1e-11
+    assert network.gated
+
+
+def test_the_loudest_circuit_is_the_last() -> None:
+    weights, biases = torch.zeros(40, 40, 8, 8), torch.zeros(40, 40, 8)
+    assert heard(weights, biases, 1.0) == 0
+    weights[39, 39], biases[7, 3, 1] = -5.0, -3.0
+    assert heard(weights, biases, 1.0) == 43
+    assert heard(weights, biases, 2.0) == 83
+
+
+def test_rounding_of_what_waits() -> None:
+    # It is raised by the bound, which is a thousand times what it is: nothing else here is rounded but the input.
+    c = MLPCircuits(torch.eye(2).expand(2, 9, 2, 2).clone(), torch.zeros(2, 9, 2), last_relu=False)
+    network, active = exact.embed(c, z=2, lanes=1, bound=1000.0, reach=1.0), every_set(9, 2)
+    x = torch.rand(36, 2, 2, generator=torch.Generator().manual_seed(0))
+    off = (read(network, through(network, active, x), active)[-1] - x).abs()
+    halves = torch.finfo(torch.float32).eps / 2
+    entry, waited = (halves * network.rounding(x, layer) for layer in (0, 2))
+    assert (off <= entry + waited).all()
+    assert (off > entry).any()
 
 
 # --- Whose weights and neurons ----------------------------------------------------------------------------------
