@@ -1324,9 +1324,23 @@ MUTANTS = (
     Mutant(
         "circuits that are kept",
         "superpos/exact/build.py",
-        "return values.clone().unflatten(0, (n, n))",
+        "return values.clone(memory_format=torch.contiguous_format).unflatten(0, (n, n))",
         "return values.unflatten(0, (n, n))",
         (f"{EXACT}::test_the_circuits_are_not_kept",),
+    ),
+    Mutant(
+        "circuits that lie as they were given",
+        "superpos/exact/build.py",
+        "values.clone(memory_format=torch.contiguous_format)",
+        "values.clone()",
+        (f"{EXACT}::test_circuits_however_they_lie_in_memory",),
+    ),
+    Mutant(
+        "only circuits one after the other are heard",
+        "superpos/exact/cells.py",
+        "(rows.abs().flatten(0, 1) @ ones)",
+        "(rows.abs().view(-1, d) @ ones)",
+        (f"{EXACT}::test_circuits_however_they_lie_in_memory",),
     ),
     Mutant(
         "copies that are added up",

@@ -111,6 +111,11 @@ def test_circuits_however_they_lie_in_memory(z: int, lanes: int, kind: str, T: i
     network = exact.embed(c, z=z, lanes=lanes, bound=bounded(c, active, x), reach=2.0)
     assert worst(network, c, active, x) < 1e-11
     assert torch.equal(network.small(torch.arange(T)).weights, c.weights)
+    assert all(
+        cell.weights.is_contiguous() and cell.biases.is_contiguous() for cell in network.cells
+    )  # run copies none
+    alike = c.weights[0].contiguous(), c.biases[0].contiguous()
+    assert heard(c.weights[0], c.biases[0], 2.0) == heard(*alike, 2.0)
     torch.testing.assert_close(network.run(active, x).estimates[-1], c.run(active, x)[-1])
 
 
