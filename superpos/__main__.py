@@ -1,4 +1,4 @@
-"""`superpos` or `python -m superpos`: compress networks in files, and verify what came out. Chapter 13."""
+"""`superpos` or `python -m superpos`: compress networks in files, and verify what came out. Chapter 14."""
 
 import argparse
 import json

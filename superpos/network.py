@@ -76,7 +76,7 @@ def parts(numbers: int, *tensors: Tensor) -> Iterable[tuple[Tensor, ...]]:
 
 @dataclass(frozen=True)
 class Promise:
-    """The proved properties of a network, for a number of active circuits. Chapters 11 and 13.
+    """The proved properties of a network, for a number of active circuits. Chapters 12 and 14.
 
     Attributes:
         words: in words; empty if nothing is proved.
@@ -193,7 +193,7 @@ class Network(nn.Module, ABC):
         inputs: Float[Tensor, "B z d"],
         mask: Float[Tensor, "B T"],
     ) -> Iterator[tuple[Float[Tensor, "B M"], Float[Tensor, "B D"]]]:
-        """The `states` with the weights of circuit t multiplied by mask_t, W(μ) = shared + Σ_t μ_t W_t. Chapter 11.
+        """The `states` with the weights of circuit t multiplied by mask_t, W(μ) = shared + Σ_t μ_t W_t. Chapter 12.
 
         `circuits` are those that were embedded. Each construction says which weights are a circuit's own; the rest is
         shared, and stays. The encoding is made of active circuits alone, and is not masked. Differentiable in the mask.

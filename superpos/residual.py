@@ -1,7 +1,7 @@
 """The residual construction (Bushnaq & Mendel 2024), rebuilt from the post's outline and formulas.
 
-Four steps, each a function that shows its matrix: the embedding matrix (chapter 3), reading (chapter 4), writing to
-the neurons (chapter 5), writing back (chapter 6). `embed` puts them together.
+Four steps, each a function that shows its matrix: the embedding matrix (chapter 3), reading (chapter 3), writing to
+the neurons (chapter 4), writing back (chapter 5). `embed` puts them together.
 """
 
 from collections.abc import Iterator
@@ -60,14 +60,14 @@ def embedding_matrix(
 
 
 def reading(E: Float[Tensor, "T D d"], w_in: Float[Tensor, "T m d"]) -> Float[Tensor, "T m D"]:
-    """The read-off R_t = w_in,t E_tᵀ: row (t, j) times the stream is what small neuron (t, j) is given. Chapter 4."""
+    """The read-off R_t = w_in,t E_tᵀ: row (t, j) times the stream is what small neuron (t, j) is given. Chapter 3."""
     return w_in @ E.mT
 
 
 def choose_neurons(T: int, m: int, M: int, S: int, *, seed: int) -> Int64[Tensor, "T m S"]:
     """The S large neurons, drawn at random, that carry each small neuron: the ones of V_t, as indices.
 
-    The m·S large neurons of one circuit are distinct; different circuits are drawn independently. Chapter 5.
+    The m·S large neurons of one circuit are distinct; different circuits are drawn independently. Chapter 4.
 
     Raises:
         ValueError: if S·m > M, or a size is not positive.
@@ -80,14 +80,14 @@ def choose_neurons(T: int, m: int, M: int, S: int, *, seed: int) -> Int64[Tensor
 def writing_to_neurons(
     E: Float[Tensor, "T D d"], w_in: Float[Tensor, "T m d"], neurons: Int64[Tensor, "T m S"], M: int
 ) -> Float[Tensor, "M D"]:
-    """The input weights W_in = Σ_t V_t w_in,t E_tᵀ: a neuron adds up all small ones that it carries. Chapter 5."""
+    """The input weights W_in = Σ_t V_t w_in,t E_tᵀ: a neuron adds up all small ones that it carries. Chapter 4."""
     return _product(_scatter(w_in, neurons, M), E)
 
 
 def writing_back(
     E: Float[Tensor, "T D d"], w_out: Float[Tensor, "T d m"], neurons: Int64[Tensor, "T m S"], M: int
 ) -> Float[Tensor, "D M"]:
-    """The output weights W_out = (1/S) Σ_t E_t w_out,t V_tᵀ: S copies are averaged and written back. Chapter 6."""
+    """The output weights W_out = (1/S) Σ_t E_t w_out,t V_tᵀ: S copies are averaged and written back. Chapter 5."""
     S = neurons.shape[-1]
     return _product(_scatter(w_out.mT / S, neurons, M), E).mT
 
@@ -123,7 +123,7 @@ class ResidualLayer(Layer):
 
 
 class ResidualNetwork(Network):
-    """T residual circuits in one residual network of width D with M neurons a layer. Chapters 3 to 6.
+    """T residual circuits in one residual network of width D with M neurons a layer. Chapters 3 to 5.
 
     Attributes:
         E: the embedding matrix; its column d, where there is one, holds the on-indicators.
@@ -219,7 +219,7 @@ def embed(
 
     Biases must be silent in an inactive circuit. What the common threshold θ does not cover is carried by an
     on-indicator, one more coordinate that is 1 for an active circuit: w_in,t gets the column b_t + θ. It is only
-    added where a bias needs it. Chapters 3 to 6.
+    added where a bias needs it. Chapters 3 to 5.
 
     Args:
         circuits: T residual circuits.

@@ -65,7 +65,7 @@ curves([line("", [0.0, 1.0], [0.0, 1.0])], "x", "$y^2$", height=2.0)
 ```
 
 ```{{code-cell}} ipython3
-claims.check("it-climbs", "It climbs.", predicted=1, measured=1, source="ours")
+claims.check("it-climbs", "It climbs.", predicted=1, measured=1, kind="guard", source="ours")
 ```
 
 $$

@@ -126,12 +126,12 @@ def test_signatures_are_as_they_are_written(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("written", "links"),
     [
-        ("Chapter 7.", "[Chapter 7](07-error-analysis.md)."),
-        ("chapters 7 and 8", "chapters [7](07-error-analysis.md) and [8](08-many-layers.md)"),
-        ("chapters 4, 5", "chapters [4](04-reading.md), [5](05-writing-to-the-neurons.md)"),
-        ("Chapters 4 to 6", "Chapters [4](04-reading.md) to [6](06-writing-back.md)"),
+        ("Chapter 6.", "[Chapter 6](06-error-analysis.md)."),
+        ("chapters 6 and 7", "chapters [6](06-error-analysis.md) and [7](07-many-layers.md)"),
+        ("chapters 3, 4", "chapters [3](03-embedding-matrix.md), [4](04-writing-to-the-neurons.md)"),
+        ("Chapters 3 to 5", "Chapters [3](03-embedding-matrix.md) to [5](05-writing-back.md)"),
         ("Chapter 99.", "Chapter 99."),
-        ("as `Chapter 7` does", "as `Chapter 7` does"),
+        ("as `Chapter 6` does", "as `Chapter 6` does"),
     ],
 )  # fmt: skip
 def test_chapters_become_links(written, links):

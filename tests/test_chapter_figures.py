@@ -14,15 +14,15 @@ CHAPTERS = {
     "01-storing": "fig-stored",
     "02-small-circuits": "fig-radius",
     "03-embedding-matrix": "fig-floor",
-    "04-reading": "fig-no-count",
-    "05-writing-to-the-neurons": "fig-mixture",
-    "06-writing-back": "fig-threshold",
-    "07-error-analysis": "fig-parts",
-    "08-many-layers": "fig-grow",
+    "03-embedding-matrix": "fig-no-count",
+    "04-writing-to-the-neurons": "fig-mixture",
+    "05-writing-back": "fig-threshold",
+    "06-error-analysis": "fig-parts",
+    "07-many-layers": "fig-grow",
     "09-sharing-neurons": "fig-capacity",
-    "10-conditional-rotations": "fig-seizure",
-    "11-exact-superposition": "fig-columns",
-    "12-how-many-fit": "fig-pays",
+    "11-seizure": "fig-seizure",
+    "12-exact-superposition": "fig-columns",
+    "13-how-many-fit": "fig-pays",
 }
 HEAVIEST = 1.2e6  # bytes of a chapter's frames
 
@@ -52,7 +52,7 @@ def test_frames_are_light(chapter):
     assert sum(len(frame["data"].encode()) for frame in frames) < HEAVIEST
 
 
-@pytest.mark.parametrize("chapter", [name for name in CHAPTERS if name != "11-exact-superposition"])
+@pytest.mark.parametrize("chapter", [name for name in CHAPTERS if name != "12-exact-superposition"])
 def test_axes_stand_still(chapter):
     """The background of the axes, `patch_2` of matplotlib, has one place in all frames."""
     places = [re.search(r'id="patch_2">\s*<path d="([^"]*)"', f["data"]) for f in record(chapter)["frames"]]
@@ -63,7 +63,7 @@ def test_axes_stand_still(chapter):
 def test_a_run_ends_with_the_answers():
     """a ← ReLU(t/2 · a + 1), twice. 1: 0.5 → 1.25 → 1.625; 8: −0.2 → 0.2 → 1.8; 5: −0.2 → 0.5 → 2.25; beside 1 and 4,
     4: −0.2 → 0.6 → 2.2; 8: 0.3 → 2.2 → 9.8, in the first lane, as 8 is alone in column 1, and 1 nowhere."""
-    frames = record("11-exact-superposition")["frames"]
+    frames = record("12-exact-superposition")["frames"]
     last = {f["values"]["active"]: f["alt"] for f in frames if f["values"]["step"] == "cell 2"}
     answers = {
         "1 and 8": "state 1.62, 0, 0, 0, 0, 1.8",  # 1 back on slot 0, 8 on slot 2

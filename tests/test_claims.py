@@ -11,7 +11,7 @@ from superpos.words import number
 
 
 def claim(**changes: object) -> Claim:
-    arguments: dict = {"predicted": 2.0, "measured": 2.1, "source": "ours"} | changes
+    arguments: dict = {"predicted": 2.0, "measured": 2.1, "kind": "derived", "source": "ours"} | changes
     name, statement = arguments.pop("name", "a-name"), arguments.pop("statement", "It is so.")
     return check(name, statement, **arguments)
 

@@ -10,7 +10,7 @@ from built_book import PAGES, ROOT, SITE, cells
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
-QUICK = ["book/02-small-circuits", "book/05-writing-to-the-neurons"]
+QUICK = ["book/02-small-circuits", "book/04-writing-to-the-neurons"]
 OF_THE_BUILD = ("MATPLOTLIBRC", "SUPERPOS_STATIC")
 
 

@@ -40,7 +40,7 @@ def test_the_entry_is_the_shortest(z: int) -> None:
 
 
 def widths(T: int, d: int, z: int, lanes: int, constant: bool, N: int, take: int) -> Iterator[int]:
-    """The width of every layer, by the table of chapter 11."""
+    """The width of every layer, by the table of chapter 12."""
     n, e, numbers = math.isqrt(T - 1) + 1, d + 1, d + constant
     m = next(m for m in range(1, n + 2) if math.comb(m, m // 2) >= n)
     waiting = z * e if lanes < z else 0
@@ -104,7 +104,7 @@ def test_every_number_is_taken_once(d: int, take: int) -> None:
     assert len(marks) == 1 or 2 * take - 1 < d + 1
 
 
-# T by the sizes of chapter 11 at D = 1000: with z lanes, and with one.
+# T by the sizes of chapter 12 at D = 1000: with z lanes, and with one.
 TABLE = {
     2: [(1, 106_276, 106_276), (2, 25_600, 104_976), (3, 11_025, 104_329), (4, 5_929, 103_684), (5, 3_721, 28_561)],
     4: [(1, 38_416, 38_416), (2, 9_216, 37_636), (3, 3_969, 37_249), (4, 2_116, 28_561), (5, 1_296, 2_197)],

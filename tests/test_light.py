@@ -176,4 +176,4 @@ def test_search_loads_its_index_when_asked(browser, address):
         page.wait_for_selector("#search-results li a")
         found = page.locator("#search-results li a").first.get_attribute("href")
     assert found
-    assert "11-exact-superposition" in found
+    assert "12-exact-superposition" in found

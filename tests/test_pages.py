@@ -71,7 +71,7 @@ def test_first_view_is_light(name, seen):
 
 
 @pytest.mark.alone
-@pytest.mark.parametrize("name", ["index", "book/11-exact-superposition", "book/claims"])
+@pytest.mark.parametrize("name", ["index", "book/12-exact-superposition", "book/claims"])
 def test_largest_paint_is_soon(name, browser, address):
     with browser.new_context(viewport={"width": WIDE, "height": 900}) as context:
         page, times = context.new_page(), []

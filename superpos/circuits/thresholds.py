@@ -1,4 +1,4 @@
-"""Residual circuits whose biases are silent while inactive: one threshold, the rest carried. Chapter 5."""
+"""Residual circuits whose biases are silent while inactive: one threshold, the rest carried. Chapter 4."""
 
 import torch
 from jaxtyping import Float
@@ -14,7 +14,7 @@ def carry_bias(
     """The weights of circuits without biases but a threshold −θ^l, with the on-indicator's column, and the θ^l.
 
     The indicator's column of w_in is b + θ, its row of w_out is 0, so that it stays 1 in an active circuit and 0 in an
-    inactive one. Without any b + θ ≠ 0 there is no such coordinate (k = d). Chapter 5.
+    inactive one. Without any b + θ ≠ 0 there is no such coordinate (k = d). Chapter 4.
 
     Raises:
         TypeError, ValueError: if circuits is not ResidualCircuits, or the threshold not a number ≥ 0 or None.

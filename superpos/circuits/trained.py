@@ -121,7 +121,7 @@ class Samples(NamedTuple):
 def trained() -> tuple[MLPCircuits, ResidualCircuits, Samples]:
     """The networks that ship with the book, and their tasks with the held-out samples.
 
-    They stand in random order: the first T are as good a choice of T as any. Chapters 8 and 13.
+    They stand in random order: the first T are as good a choice of T as any. Chapters 8 and 14.
 
     Example:
         >>> _, circuits, samples = trained()

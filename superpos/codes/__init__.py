@@ -1,4 +1,4 @@
-"""Codes: which slots each of T circuits occupies: S of n (chapter 9), or one in each of S columns (chapter 11)."""
+"""Codes: which slots each of T circuits occupies: S of n (chapter 9), or one in each of S columns (chapter 12)."""
 
 from superpos.codes.code import Code, incidence
 from superpos.codes.families import NAMES, line, max_circuits, progression, random, random_subsets, smallest

@@ -1,4 +1,4 @@
-"""The code of the exact construction's entry: T circuits on few slots, each alone somewhere. Chapter 11."""
+"""The code of the exact construction's entry: T circuits on few slots, each alone somewhere. Chapter 12."""
 
 from functools import lru_cache
 
@@ -19,7 +19,7 @@ def polynomials(t: Int64[Tensor, "*circuits"], k: int, q: int, S: int) -> Int64[
     a prime power, else a product of fields). In column s it is on the slot s q + its value at point s; one more
     column, that of the point at infinity, has its leading coefficient. The difference of any two points has an inverse,
     so that two polynomials agree in at most k − 1 columns: k values, or k − 1 and the leading coefficient, determine
-    one. Hence of any z circuits each is alone on its slot in at least one of (z − 1)(k − 1) + 1 columns. Chapter 11.
+    one. Hence of any z circuits each is alone on its slot in at least one of (z − 1)(k − 1) + 1 columns. Chapter 12.
 
     Raises:
         ValueError: if a circuit has no polynomial, or there are fewer than S columns.

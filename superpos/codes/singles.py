@@ -1,4 +1,4 @@
-"""The active circuits that are alone somewhere: how many of too many the exact construction computes. Chapter 11."""
+"""The active circuits that are alone somewhere: how many of too many the exact construction computes. Chapter 12."""
 
 import math
 
@@ -22,7 +22,7 @@ def served(q: int, S: int, z: int, c: int) -> float:
     So the fraction is z/c as long as singles remain, and falls where they run out. Two polynomials of degree below k
     meet in at most k − 1 columns, which random maps do not know. Up to c = 3 z the estimate is within a tenth where
     there are more than about 26 circuits in all; far beyond, where hardly any are single, it is too high. With one
-    column (k = 1) each circuit has a slot of its own, and is single. Chapter 11. Ours.
+    column (k = 1) each circuit has a slot of its own, and is single. Chapter 12. Ours.
 
     Args:
         q: slots of a column.

@@ -1,4 +1,4 @@
-"""A test bed for methods that take networks apart, whose answer is known. Chapter 13."""
+"""A test bed for methods that take networks apart, whose answer is known. Chapter 14."""
 
 import json
 import math
@@ -46,7 +46,7 @@ def ground_truth(
 ) -> None:
     """Write a test bed for methods that take networks apart: a folder with `README.json` and the files of `FILES`.
 
-    `README.json` describes the others. The folder is there whole or not at all. Chapter 13.
+    `README.json` describes the others. The folder is there whole or not at all. Chapter 14.
 
     Args:
         network: a compressed network.

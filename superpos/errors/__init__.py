@@ -1,4 +1,4 @@
-"""Measured errors: by the state of a circuit (active or not), by layer, and by the term that makes them. Chapter 7."""
+"""Measured errors: by the state of a circuit (active or not), by layer, and by the term that makes them. Chapter 6."""
 
 from superpos.errors.ablation import Ablated, Squares, ablated, adversary
 from superpos.errors.measured import Errors, RotationErrors, Summary, measure, rotations

@@ -1,4 +1,4 @@
-"""Errors after every layer, of active and of inactive circuits. Chapters 7, 9 and 10."""
+"""Errors after every layer, of active and of inactive circuits. Chapters 6, 9 and 10."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -76,7 +76,7 @@ def measure(
     """The errors of a large network on a batch, against the small circuits run alone, after every circuit layer.
 
     The batch goes through the layers of the network, all of them, gates and sorting included; a shortcut such as
-    `superpos.exact.ExactNetwork.run` is not taken. Chapter 7.
+    `superpos.exact.ExactNetwork.run` is not taken. Chapter 6.
 
     Raises:
         TypeError: if `network` or `circuits` is something else, or the batch has a wrong dtype.
@@ -126,7 +126,7 @@ def check_pair(network: Network, circuits: Circuits) -> None:
 def summary(squares: Iterable[Float[Tensor, "B r"]]) -> Summary:
     """The mean of |δ|², its standard error over samples, and the worst |δ|, of squares given for each layer as (B, r).
 
-    With r = 0 they are NaN; so is the standard error of a single sample. Chapter 7.
+    With r = 0 they are NaN; so is the standard error of a single sample. Chapter 6.
     """
     rows = []
     for square in squares:

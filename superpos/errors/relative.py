@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class Relative(NamedTuple):
-    """The relative squared error of a batch, and its standard error. Chapter 7.
+    """The relative squared error of a batch, and its standard error. Chapter 6.
 
     Attributes:
         error: Σ|x̂ − x|² / Σ|x|².
@@ -24,7 +24,7 @@ def relative(estimate: Float[Tensor, "*layer B z d"], truth: Float[Tensor, "*lay
 
     It is a ratio of two means over samples, e of |x̂ − x|² and s of |x|²; the standard error of r = ⟨e⟩/⟨s⟩ is that of
     the mean of e − r s, over ⟨s⟩. Sums are taken in double precision. Where nothing is to be said, Σ|x|² = 0, r is 0
-    if nothing was said and infinite otherwise; NaN among the estimates gives NaN. Chapter 7.
+    if nothing was said and infinite otherwise; NaN among the estimates gives NaN. Chapter 6.
 
     Raises:
         ValueError: if the two have different shapes.

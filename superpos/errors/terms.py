@@ -1,4 +1,4 @@
-"""The error of one layer of the residual construction, taken apart. Chapter 7."""
+"""The error of one layer of the residual construction, taken apart. Chapter 6."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from superpos.residual import ResidualNetwork
 
 @dataclass(frozen=True, eq=False)
 class Terms:
-    """The error of one layer of the residual construction, taken apart into its terms. Chapter 7.
+    """The error of one layer of the residual construction, taken apart into its terms. Chapter 6.
 
     All are mean squares with their standard errors, for the circuits of one kind, active or inactive; p is what a small
     neuron's pre-activation should be (−θ for an inactive one), h = ReLU(p), n runs over its S large neurons. That there
@@ -48,7 +48,7 @@ def terms(
     *,
     others: Int64[Tensor, "B r"] | None = None,
 ) -> Terms:
-    """The terms of the first layer's error, measured on the active circuits or, if given, on inactive ones. Chapter 7.
+    """The terms of the first layer's error, measured on the active circuits or, if given, on inactive ones. Chapter 6.
 
     Args:
         network: the embedded circuits.

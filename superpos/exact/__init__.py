@@ -1,4 +1,4 @@
-"""The exact construction (ours): every active circuit gets a lane of its own. Chapter 11."""
+"""The exact construction (ours): every active circuit gets a lane of its own. Chapter 12."""
 
 from superpos.exact.build import embed
 from superpos.exact.network import ExactNetwork

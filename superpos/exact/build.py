@@ -1,4 +1,4 @@
-"""Circuits in, an exact network out: the theorem and its proof. Chapter 11."""
+"""Circuits in, an exact network out: the theorem and its proof. Chapter 12."""
 
 import torch
 from jaxtyping import Float
@@ -74,7 +74,7 @@ def embed(
         ValueError: if D is too narrow, as `plan`, bound or reach is not positive, reach is above the bound, or the
             numbers of the circuits are too coarse for keys up to 2 n².
 
-    Source: our own; for z = 1 it is the ping-pong construction of Gibson with other gates. Chapter 11.
+    Source: our own; for z = 1 it is the ping-pong construction of Gibson with other gates. Chapter 12.
     """
     if not isinstance(circuits, MLPCircuits):
         raise TypeError(f"circuits is {type(circuits).__name__}; the exact construction takes MLPCircuits")
@@ -95,7 +95,7 @@ def embed(
 def plan_for(
     circuits: MLPCircuits, D: int | None = None, *, z: int = 1, lanes: int | None = None, nonnegative: bool = False
 ) -> Plan:
-    """The sizes that `embed` gives these circuits: `plan`, with a constant in slots if they need one. Chapter 11.
+    """The sizes that `embed` gives these circuits: `plan`, with a constant in slots if they need one. Chapter 12.
 
     It carries biases, and what inputs, or states that wait without a ReLU, are raised by to be positive.
     """

@@ -1,4 +1,4 @@
-"""The layers of the circuits themselves, in every lane. Chapter 11."""
+"""The layers of the circuits themselves, in every lane. Chapter 12."""
 
 import torch
 from jaxtyping import Float

@@ -1,4 +1,4 @@
-"""The layers that give every place of the list a lane: from its key to wires, and its state to its slot. Chapter 11.
+"""The layers that give every place of the list a lane: from its key to wires, and its state to its slot. Chapter 12.
 
 A place holds the key B + t of circuit t = i n + j, or nothing. Slot k of a lane has a set R_k of wires, half of all,
 so that no set contains another.

@@ -1,4 +1,4 @@
-"""The layers of the exact construction: what they all have in common, and those of the entry. Chapter 11.
+"""The layers of the exact construction: what they all have in common, and those of the entry. Chapter 12.
 
 Each class is one row of the chapter's table of layers. A layer reads neurons by name and leaves neurons with names:
 `reads` and `leaves` say which (`superpos.exact.layout`).

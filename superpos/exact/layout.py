@@ -1,4 +1,4 @@
-"""The names of the neurons of a layer: which of them hold what. Chapter 11.
+"""The names of the neurons of a layer: which of them hold what. Chapter 12.
 
 Every layer of the exact construction reads its neurons by name and leaves neurons with names, and so does everything
 that looks at one: reading, owners, pictures. Which neuron has which name stands here and nowhere else.
@@ -18,7 +18,7 @@ Parts = Mapping[str, Tensor]  # activations by name: (B, *shape) each
 
 @dataclass(frozen=True)
 class Layout:
-    """The neurons of a layer in groups with a name and a shape, one group after the other. Chapter 11.
+    """The neurons of a layer in groups with a name and a shape, one group after the other. Chapter 12.
 
     Attributes:
         groups: name and shape of each.

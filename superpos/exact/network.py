@@ -1,4 +1,4 @@
-"""The exact network: T circuits, any z of them computed without error. Chapter 11."""
+"""The exact network: T circuits, any z of them computed without error. Chapter 12."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ from superpos.network import NOBODY, Network, Promise, Run
 
 
 class ExactNetwork(Network):
-    """The exact network of T MLP circuits: an entry and a list that hand out lanes, and z lanes of n slots. Chapter 11.
+    """The exact network of T MLP circuits: an entry and a list that hand out lanes, and z lanes of n slots. Chapter 12.
 
     Every layer names its neurons (`superpos.exact.layout`): `network.layers[l].leaves.split(A)`.
 

@@ -1,4 +1,4 @@
-"""How wide an exact network has to be, or how many circuits a width holds. Chapter 11."""
+"""How wide an exact network has to be, or how many circuits a width holds. Chapter 12."""
 
 import math
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from superpos.exact.sizes import Entry, Plan
 def plan(
     T: int | None, d: int, *, z: int = 1, D: int | None = None, lanes: int | None = None, constant: bool = True
 ) -> Plan:
-    """The sizes of the narrowest exact network for T circuits, or of that for most circuits if T is None. Chapter 11.
+    """The sizes of the narrowest exact network for T circuits, or of that for most circuits if T is None. Chapter 12.
 
     All codes of the entry, and all ways to take a circuit out of it, are looked at; of equally narrow networks it is
     the one with fewest layers.
@@ -69,7 +69,7 @@ def _narrowest(T: int, d: int, z: int, lanes: int, constant: bool) -> Plan:
 
 @lru_cache
 def smallest_entry(T: int, z: int) -> Entry:
-    """The code of the fewest slots on which each of any z of T circuits is alone somewhere. Chapter 11."""
+    """The code of the fewest slots on which each of any z of T circuits is alone somewhere. Chapter 12."""
     return min(_entries(T, z), key=lambda entry: (entry.N, entry.k))
 
 

@@ -1,4 +1,4 @@
-"""Which circuit a lane holds, which circuits get one, and whose every weight and neuron is. Chapter 11."""
+"""Which circuit a lane holds, which circuits get one, and whose every weight and neuron is. Chapter 12."""
 
 from collections.abc import Iterator
 

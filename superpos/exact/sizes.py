@@ -1,4 +1,4 @@
-"""The sizes of an exact network: what was planned, and the neurons that each of its layers leaves. Chapter 11."""
+"""The sizes of an exact network: what was planned, and the neurons that each of its layers leaves. Chapter 12."""
 
 import math
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from superpos.network import Promise
 
 @dataclass(frozen=True)
 class Entry:
-    """The code of the entry: polynomials of degree below k over q elements, in S columns. Chapter 11.
+    """The code of the entry: polynomials of degree below k over q elements, in S columns. Chapter 12.
 
     Attributes:
         k, q, S: any two circuits share a slot in at most k − 1 of S columns of q slots.
@@ -29,7 +29,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Plan:
-    """The sizes of an exact network: lanes of n slots, and for z ≥ 2 the entry that hands them out. Chapter 11.
+    """The sizes of an exact network: lanes of n slots, and for z ≥ 2 the entry that hands them out. Chapter 12.
 
     Raises:
         ValueError: for sizes of which nothing is proved.
@@ -95,7 +95,7 @@ class Plan:
     def promise(self, active: int) -> Promise:
         """The properties proved for sets of that many active circuits, and the fraction of these that has no answer.
 
-        For more of them than z the fraction is an estimate, which takes slots to be drawn at random. Chapter 11.
+        For more of them than z the fraction is an estimate, which takes slots to be drawn at random. Chapter 12.
         """
         few = f"every set of at most {self.z} is computed exactly"
         if active <= self.z:

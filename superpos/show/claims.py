@@ -14,6 +14,11 @@ from superpos.show import mime
 from superpos.words import number
 
 RELATIONS = ("≈", "≤", "≥")
+KINDS = {
+    "derived": "derived beside measured",
+    "published": "measured beside published",
+    "guard": "guard against change",
+}
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _KEY = re.compile(r"[A-Za-z][\w:-]*")
 _MATHS = re.compile(r"\$([^$]+)\$")
@@ -34,6 +39,7 @@ class Claim:
     standard_error: float
     tolerance: float
     relation: str
+    kind: str
     source: str
 
     @property
@@ -73,6 +79,7 @@ class Claim:
             f"predicted {self.relation} {number(self.predicted)}",
             f"measured {self.measured_text}",
             f"allowed {self.allowed_text}",
+            f"kind: {KINDS[self.kind]}",
             f"source: {self.source}",
         )
         mark = "✓" if self.holds else "✗"
@@ -86,6 +93,7 @@ class Claim:
             "predicted": f"{self.relation} {number(self.predicted)}",
             "measured": self.measured_text,
             "allowed": self.allowed_text,
+            "kind": KINDS[self.kind],
             "source": "our own" if self.source == "ours" else self.source,
         }
         terms = "".join(f"<div><dt>{k}</dt><dd>{html.escape(v)}</dd></div>" for k, v in cells.items())
@@ -104,6 +112,7 @@ def check(
     standard_error: float | int = 0.0,
     tolerance: float | int = 0.10,
     relation: str = "≈",
+    kind: str,
     source: str,
 ) -> Claim:
     """Check one claim and record it.
@@ -115,6 +124,9 @@ def check(
         tolerance: as a fraction of the prediction, in [0, 1).
         relation: "≈" holds if |measured − predicted| ≤ max(tolerance·|predicted|, 2·standard_error);
             "≤" if measured ≤ predicted + tolerance·|predicted|, "≥" likewise.
+        kind: what the claim can show. "derived": the prediction was calculated or proved without a look at the
+            measurement. "published": a source's number or formula beside our measurement. "guard": the bound was set
+            after the measurement, so the claim fails only if something changes.
         source: a key of `book/references.bib`, or "ours".
 
     Raises:
@@ -125,7 +137,13 @@ def check(
     for argument, value in (figures | {"tolerance": tolerance}).items():
         if isinstance(value, bool) or not isinstance(value, float | int):
             raise TypeError(f"{argument} is {value!r}; it must be a float (or an int)")
-    for argument, value in {"name": name, "statement": statement, "relation": relation, "source": source}.items():
+    for argument, value in {
+        "name": name,
+        "statement": statement,
+        "relation": relation,
+        "kind": kind,
+        "source": source,
+    }.items():
         if not isinstance(value, str):
             raise TypeError(f"{argument} is {value!r}; it must be a str")
     if not _SLUG.fullmatch(name):
@@ -138,6 +156,8 @@ def check(
         raise ValueError(f"tolerance is {tolerance!r}; it must be in [0, 1)")
     if relation not in RELATIONS:
         raise ValueError(f"relation is {relation!r}; it must be one of {', '.join(RELATIONS)}")
+    if kind not in KINDS:
+        raise ValueError(f"kind is {kind!r}; it must be one of {', '.join(KINDS)}")
     if not _KEY.fullmatch(source):
         raise ValueError(f"source is {source!r}; it must be a key of references.bib, or 'ours'")
     claim = Claim(
@@ -148,6 +168,7 @@ def check(
         float(standard_error),
         float(tolerance),
         relation,
+        kind,
         source,
     )
     if not claim.holds:

@@ -1,6 +1,6 @@
 """A run of an exact network, layer by layer: every neuron with its number, and one sentence on what just happened.
 
-The numbers are those that the layers leave; whose they are is read from the keys among them. Chapter 11.
+The numbers are those that the layers leave; whose they are is read from the keys among them. Chapter 12.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -87,7 +87,7 @@ class _Now:
 
 
 def walk(network: ExactNetwork, active: Sequence[int], inputs: Tensor) -> list[Step]:
-    """The steps of one sample: the input, and what each layer leaves. Chapter 11.
+    """The steps of one sample: the input, and what each layer leaves. Chapter 12.
 
     Args:
         network: one that hands out lanes, z ≥ 2, with all of them side by side.
@@ -208,7 +208,7 @@ _SAID: Mapping[str, Callable[[_Now], str]] = {
 
 
 def picture(step: Step) -> Figure:
-    """All neurons of a step as rows of cells, in the colour and with the number of their circuit. Chapter 11."""
+    """All neurons of a step as rows of cells, in the colour and with the number of their circuit. Chapter 12."""
     height = _TOP + _ROWS * _ROW
     figure = Drawn(figsize=(_WIDTH, height))
     ax = figure.add_axes((0.0, 0.0, 1.0, 1 - _TOP / height))

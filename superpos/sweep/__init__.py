@@ -1,4 +1,4 @@
-"""Experiments over many settings, on one machine or a cluster. Chapters 7, 8, 10 and 12.
+"""Experiments over many settings, on one machine or a cluster. Chapters 6, 7, 8, 10, 11 and 13.
 
 One function measures one setting with one seed, so that a stored result can be recomputed alone; `run` does it for many
 of them. `scripts/sweeps.py` makes the stored results, `stored` reads them. Only `run` needs joblib, and is imported

@@ -1,4 +1,4 @@
-"""How many circuits each construction can use: the largest T is searched for by measuring. Chapter 12."""
+"""How many circuits each construction can use: the largest T is searched for by measuring. Chapter 13."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ _ROUNDING = 1e-9  # relative squared error that float32 makes of exact arithmeti
 class Capacity:
     """The question of how many circuits of width d, z of them active, run through L layers in a network of width D.
 
-    Chapter 12.
+    Chapter 13.
 
     Attributes:
         construction: one of `CONSTRUCTIONS`. "balanced" carries conditional rotations, "redundant" the folds and turns
@@ -66,7 +66,7 @@ class Capacity:
 
 
 def capacity(setting: Capacity, seed: int, *, batch: int | None = None) -> dict[str, float | int | None]:
-    """The largest T, to 3%, whose error is at most the tolerance: a search in log T without theory. Chapter 12.
+    """The largest T, to 3%, whose error is at most the tolerance: a search in log T without theory. Chapter 13.
 
     The error of one T is Σ|x̂ − x|²/Σ|x|² over the active circuits of a batch, after layer L; of conditional rotations
     x is the point that rotates. Circuits, network, active sets and inputs are drawn anew from the seed. For a while
@@ -111,7 +111,7 @@ def capacity(setting: Capacity, seed: int, *, batch: int | None = None) -> dict[
 def predicted_capacity(setting: Capacity) -> int:
     """The T that theory says a construction can use: `superpos.theory.usable`, for "exact" `superpos.exact.plan`.
 
-    0 if fewer than z circuits fit or are usable. Chapter 12.
+    0 if fewer than z circuits fit or are usable. Chapter 13.
     """
     s = setting
     if s.construction == "exact":
@@ -123,7 +123,7 @@ def predicted_capacity(setting: Capacity) -> int:
 def measured(setting: Capacity, T: int, seed: int, *, batch: int = 512) -> tuple[float, float]:
     """The relative squared error of T active circuits after the last layer, and its standard error: (error, doubt).
 
-    Circuits, network, active sets and inputs are drawn from the seed; the layers are run, all of them. Chapter 12.
+    Circuits, network, active sets and inputs are drawn from the seed; the layers are run, all of them. Chapter 13.
     """
     small, large = _build(setting, T, seed)
     active = circuits.random_active(T, batch, setting.z, seed=seed)

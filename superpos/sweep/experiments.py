@@ -1,4 +1,4 @@
-"""Experiments over many settings: one function measures one setting with one seed. Chapters 7, 8 and 10.
+"""Experiments over many settings: one function measures one setting with one seed. Chapters 6, 7, 8, 10 and 11.
 
 So a stored result can be recomputed alone. `scripts/sweeps.py` runs them all; `stored` reads what it wrote.
 """
@@ -19,7 +19,7 @@ _TERMS = ("read_off", "read_in", "averaged", "neuron", "own", "written_back", "t
 
 @dataclass(frozen=True)
 class Setting:
-    """A setting of `one_layer` and `many_layers`: all that decides an error of the residual construction. Chapter 7.
+    """A setting of `one_layer` and `many_layers`: all that decides an error of the residual construction. Chapter 6.
 
     T circuits of width d with m neurons, z of them active, stand in a network of width D with M neurons a layer and
     S copies of each small neuron.
@@ -50,7 +50,7 @@ K = TypeVar("K", Setting, RotationSetting, Capacity)
 
 
 def setting(row: dict, kind: type[K] = Setting) -> K:
-    """The setting of a stored row: its fields, without what was measured. Chapter 7."""
+    """The setting of a stored row: its fields, without what was measured. Chapter 6."""
     return kind(**{field.name: row[field.name] for field in fields(kind)})
 
 
@@ -78,7 +78,7 @@ def stored(name: str, **where: float | int | str) -> list[dict]:
 
 
 def one_layer(setting: Setting, seed: int, *, batch: int = 512) -> dict[str, list[float]]:
-    """The terms of the error of one layer, each [measured, predicted], for active and for inactive circuits. Chapter 7.
+    """The terms of the error of one layer, each [measured, predicted], for active and for inactive circuits. Chapter 6.
 
     Gaussian circuits, inputs on the sphere |x|² = d; circuits, large network, active sets and inputs are all drawn
     anew from the seed.
@@ -104,7 +104,7 @@ def one_layer(setting: Setting, seed: int, *, batch: int = 512) -> dict[str, lis
 
 
 def many_layers(setting: Setting, seed: int, *, L: int, batch: int = 256) -> dict[str, list[float]]:
-    """The relative squared error of active circuits after each of L layers, measured and predicted. Chapter 8.
+    """The relative squared error of active circuits after each of L layers, measured and predicted. Chapter 7.
 
     Circuits, large network, active sets and inputs are drawn anew from the seed.
     """

@@ -32,7 +32,7 @@ def run(
 
     Jobs run as joblib has it: `with joblib.parallel_config(backend="dask"):` around the call, or backend="ray" with
     n_jobs=-1, moves them to a cluster. Backends that return nothing before all is done ("ray", "multiprocessing") are
-    given as many jobs at a time as they have workers. Chapters 7, 8, 10 and 12.
+    given as many jobs at a time as they have workers. Chapters 6, 7, 8, 10, 11 and 13.
 
     Args:
         measure: a function that workers can import, e.g. `superpos.sweep.capacity`, or a `functools.partial` of one;

@@ -1,4 +1,4 @@
-"""Predictions, one function an equation. Chapters 4 to 12.
+"""Predictions, one function an equation. Chapters 3 to 13.
 
 Symbols as on the notation page. Nothing here looks at a large network: the small circuits, run alone on a batch, and
 the sizes T, D, M, S are all that goes in. r is the mean square noise with which ONE coordinate of a circuit is read.

@@ -1,4 +1,4 @@
-"""How many circuits fit: what each construction can use, and the limits that no construction passes. Chapter 12."""
+"""How many circuits fit: what each construction can use, and the limits that no construction passes. Chapter 13."""
 
 import math
 from collections.abc import Callable
@@ -29,7 +29,7 @@ def usable(
 
     The line code bounds the second and third. The exact construction is not here: its T is no estimate but a plan,
     `superpos.exact.plan(None, d, z=z, D=D).T`, and plans stand on this module's floor.
-    `superpos.sweep.predicted_capacity` answers for all five. Chapter 12.
+    `superpos.sweep.predicted_capacity` answers for all five. Chapter 13.
 
     Args:
         construction: "dedicated", "redundant", "balanced" or "residual".
@@ -78,7 +78,7 @@ def counting_bound(D: int, d: int) -> int:
 
     The left side counts the numbers in the weights and biases of T circuits of width d, the right side those of a
     network of width D, both with L layers. A network whose weights each carry at most one number of one circuit holds
-    no more. Chapter 12.
+    no more. Chapter 13.
     """
     check_count("D", D)
     check_count("d", d)
@@ -91,7 +91,7 @@ def readout_floor(F: int, d: int) -> float:
         Σ_{i≠j} M_ij² ≥ F(F−d)/d   for M = R E with E ∈ R^{d×F}, R ∈ R^{F×d} and M_ii = 1.
 
     M has rank at most d, so that F² = (tr M)² ≤ d ‖M‖²; of ‖M‖² the diagonal is F. For F ≤ d the floor is 0.
-    Chapter 12.
+    Chapter 13.
 
     Source: Welch's bound; for a linear read-out "Linear-Readout Floors and Threshold Recovery in Computation in
     Superposition" (2026).

@@ -1,4 +1,4 @@
-"""How many circuits private lanes hold: every design of the exact construction, and what none passes. Chapters 11, 12.
+"""How many circuits private lanes hold: every design of the exact construction, and what none passes. Chapters 12, 13.
 
 Leading order, without the wires: n slots a lane, d + 1 numbers a slot, n² circuits. What really fits, everything
 counted, says `superpos.exact.plan`, which stands above this floor.
@@ -11,7 +11,7 @@ from superpos.codes.fields import prime_power
 
 
 def circuits_in_lanes(D: int, d: int, lanes: int, *, constant: bool = True) -> float:
-    """The number of circuits in lanes side by side: T = (D / R(d+1))², R the number of lanes, or (D/Rd)². Chapter 12.
+    """The number of circuits in lanes side by side: T = (D / R(d+1))², R the number of lanes, or (D/Rd)². Chapter 13.
 
     z lanes serve any z active circuits at once, one lane serves them one after another, in z times the depth. A slot
     needs no constant if no circuit has a bias and no input is negative.
@@ -21,13 +21,13 @@ def circuits_in_lanes(D: int, d: int, lanes: int, *, constant: bool = True) -> f
 
 
 def width_of_lanes(T: int, d: int, lanes: int, *, constant: bool = True) -> float:
-    """The width of that many lanes for T circuits: D = R(d+1)√T, or R d √T without a constant. Chapter 12."""
+    """The width of that many lanes for T circuits: D = R(d+1)√T, or R d √T without a constant. Chapter 13."""
     _check(T=T, d=d, lanes=lanes)
     return lanes * (d + constant) * math.sqrt(T)
 
 
 def lanes_pay_from(d: int, lanes: int) -> float:
-    """The width from which lanes hold more than the D/d circuits that fit side by side: D = R²(d+1)²/d. Chapter 12."""
+    """The width from which lanes hold more than the D/d circuits that fit side by side: D = R²(d+1)²/d. Chapter 13."""
     _check(d=d, lanes=lanes)
     return lanes**2 * (d + 1) ** 2 / d
 
@@ -35,7 +35,7 @@ def lanes_pay_from(d: int, lanes: int) -> float:
 def lanes_by_sorting(D: int, d: int, z: int) -> int:
     """The number of circuits in an earlier design, in which each of z columns is sorted into z lanes: T = D²/z⁴(d+2)².
 
-    T = n², with n = ⌊D / z²(d+2)⌋ slots a lane; nothing that the sorting needs beside them is counted. Chapter 12.
+    T = n², with n = ⌊D / z²(d+2)⌋ slots a lane; nothing that the sorting needs beside them is counted. Chapter 13.
     """
     _check(D=D, d=d, z=z)
     return (D // (z * z * (d + 2))) ** 2
@@ -51,7 +51,7 @@ def lanes_by_code(D: int, d: int, z: int) -> int:
         S = (z−1)(k−1) + 1 ≤ q + 1 columns;   T = min(q^k, q n²),   D = S q n (d+2) + S q.
 
     S·q neurons guard the lanes: one with several circuits is silenced. For z = 1 one lane does, without a guard:
-    T = n², n = D//(d+2). 0 if not even z circuits fit. Chapter 12.
+    T = n², n = D//(d+2). 0 if not even z circuits fit. Chapter 13.
     """
     _check(D=D, d=d, z=z)
     if z == 1:
@@ -73,7 +73,7 @@ def hall_bound(D: int, d: int, z: int, lanes: int) -> int:
     majorization the widths then add up to z(d+1)√T at least.
 
     Gates and wires are not counted. With many more lanes than z the second term is the larger one: there, from about
-    z > log T on, codes with fewer than z copies of most circuits may do better; none is built. Chapter 11. Ours.
+    z > log T on, codes with fewer than z copies of most circuits may do better; none is built. Chapter 12. Ours.
 
     Raises:
         TypeError, ValueError: for a number below 1, or fewer lanes than z.
@@ -102,7 +102,7 @@ def matching_bound(N: int) -> int:
 
     Assumed is that an active circuit is read from a slot that hears nothing else; a network that subtracts again what
     a slot hears too much is not of this kind. Whether anything lies between 0.25 and 0.309 is open: up to N = 5
-    no pattern has more circuits than two lanes, ⌊N²/4⌋ + 1 with one of a single copy in each. Chapter 11. Ours.
+    no pattern has more circuits than two lanes, ⌊N²/4⌋ + 1 with one of a single copy in each. Chapter 12. Ours.
     """
     _check(N=N)
     # T² + (N²/2 − 1) T ≤ N²(N² + N)/4, in integers: (4T + N² − 2)² ≤ (N² − 2)² + 4 N²(N² + N).

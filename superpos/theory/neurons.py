@@ -1,4 +1,4 @@
-"""What noise does to rectified neurons: Gaussian, given how many small neurons share a large one. Chapters 5 to 7."""
+"""What noise does to rectified neurons: Gaussian, given how many small neurons share a large one. Chapters 4 to 6."""
 
 import math
 
@@ -18,7 +18,7 @@ def rectified(mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
 
         E ReLU(x) = s φ(a) + m Φ(a),   E ReLU(x)² = (m² + s²) Φ(a) + m s φ(a),   s² = variance, a = m/s.
 
-    At mean 0 these are √(v/2π) and v/2; far below 0 they are the Gaussian tail that a threshold leaves. Chapter 5.
+    At mean 0 these are √(v/2π) and v/2; far below 0 they are the Gaussian tail that a threshold leaves. Chapter 4.
     """
     s = variance.sqrt()
     a = (mean / s.clamp_min(1e-30)).clamp(-1e9, 1e9)
@@ -39,7 +39,7 @@ def copies(
     g ~ N(0, shared) is common to the copies. ε_n differs between them: Gaussian of variance v_k with probability w_k
     (`sharers`), plus the value of active neurons met on the same large neuron (`collisions`, weights and values).
     Given g the copies are independent, so that with ψ(g) = E[ReLU | g] the mean is E ψ(g) and the variance
-    E[Var(ReLU | g)]/S + Var ψ(g). Chapters 5 and 6. Ours.
+    E[Var(ReLU | g)]/S + Var ψ(g). Chapters 4 and 5. Ours.
     """
     nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
     nodes, over = (torch.from_numpy(x).to(p.device) for x in (nodes, weights / weights.sum()))
@@ -57,7 +57,7 @@ def answers(
     """The mean and the mean square of one large neuron, E ReLU(centre + ε) and E ReLU(centre + ε)².
 
     ε is the noise of sharers and collisions, as `copies` takes them. Both moments are functions of the one number
-    `centre`: they are tabulated, on the CPU, and looked up for every centre. Chapter 5. Ours.
+    `centre`: they are tabulated, on the CPU, and looked up for every centre. Chapter 4. Ours.
     """
     device, centre = centre.device, centre.cpu()
     w, v, u, values = (x.cpu() for x in (*sharers, *collisions))
@@ -80,7 +80,7 @@ def sharers(n: int, probability: float, c: float, kurtosis: float) -> tuple[Tens
 
     Of n circuits, each with a neuron there with probability π, Binomial(n, π/κ) are taken to share it, with variance
     κc each. Their sum has mean nπc and variance n c²(πκ − π²), as that of n neurons of unequal |w_in,j|² with kurtosis
-    κ has. Counts are grouped into at most 32 bins. Chapter 5. Ours.
+    κ has. Counts are grouped into at most 32 bins. Chapter 4. Ours.
     """
     rate = probability / max(kurtosis, 1.0)
     spread = math.sqrt(n * rate)
@@ -98,7 +98,7 @@ def collisions(values: Float[Tensor, "n m"], z: int, probability: float) -> tupl
     """The weights and values of what z active circuits add to a large neuron: nothing, or a value drawn like `values`.
 
     Each of the z circuits has a neuron there with probability π. One collision (j = 1 of Binomial(z, π)) is described
-    by bins of equal weight; for j ≥ 2 of them the mean and the variance of the sum are kept. Chapter 5. Ours.
+    by bins of equal weight; for j ≥ 2 of them the mean and the variance of the sum are kept. Chapter 4. Ours.
     """
     bins = grouped(values).double()
     bins = (bins - bins.mean()) * (values.std(correction=0) / bins.std(correction=0).clamp_min(1e-30)) + bins.mean()
@@ -121,7 +121,7 @@ def alike(
     """The variance that two copies share if they meet the same active neuron.
 
     It is the variance of E ReLU(p + value + ε) over the values met. Two copies meet the same one with
-    probability π (S−1)/(M−1) for each active circuit. Chapter 6. Ours.
+    probability π (S−1)/(M−1) for each active circuit. Chapter 5. Ours.
     """
     w, v = sharers
     return (rectified((p[..., None] + values)[..., None], v)[0] @ w).var(dim=-1, correction=0)

@@ -1,4 +1,4 @@
-"""All terms of one layer, and from layer to layer. Chapters 7 and 8."""
+"""All terms of one layer, and from layer to layer. Chapters 6 and 7."""
 
 import math
 from collections.abc import Callable
@@ -63,7 +63,7 @@ def statistics(
     *,
     threshold: float | None = None,
 ) -> list[Statistics]:
-    """The statistics of each layer of circuits that run alone on a batch, in order and on the CPU. Chapters 7 and 8."""
+    """The statistics of each layer of circuits that run alone on a batch, in order and on the CPU. Chapters 6 and 7."""
     states = circuits.detach().run(active, inputs).double().cpu()
     circuits, active = circuits.detach().to("cpu"), active.cpu()
     w_in, _, theta = carry_bias(circuits, threshold)
@@ -155,7 +155,7 @@ def layer(
         (T−z)(T−z−1) ⟨β_u β_v⟩ (|x|² + e + d r_active + 2q)/D²,
 
     where 2q is what a silent circuit's answer to its own coordinates has in common with the rest. The total leaves out
-    what these echoes have in common with errors that stand in the stream already. Chapters 7 and 8. Ours.
+    what these echoes have in common with errors that stand in the stream already. Chapters 6 and 7. Ours.
 
     Returns:
         The prediction, and the new e and q.
@@ -258,7 +258,7 @@ def layers(
     *,
     threshold: float | None = None,
 ) -> list[Prediction]:
-    """The predicted terms after every layer: `layer`, carried through the stack. Chapters 7 and 8.
+    """The predicted terms after every layer: `layer`, carried through the stack. Chapters 6 and 7.
 
     Args:
         circuits: the small circuits; only they, run alone, are looked at.

@@ -1,4 +1,4 @@
-"""Beyond first order: when the slots that should be silent switch on. Chapter 10. Ours."""
+"""Beyond first order: when the slots that should be silent switch on. Chapter 11. Ours."""
 
 import math
 
@@ -14,7 +14,7 @@ def leak(T: int, n: int, S: int, z: int) -> float:
 
     A slot r is linked to each of the zS slots that are on with probability p = 1 − e^{−x}, and then hears
     1/S + χ = 1/(S(1−p)), so that y = (K − zSp)/(S(1−p)) with K of them linked: the variance is zp/(S(1−p)). For small x
-    the result is √(zTS)/n. What is above ¼ switches neurons on. Chapter 10.
+    the result is √(zTS)/n. What is above ¼ switches neurons on. Chapter 11.
     """
     return math.sqrt(z * math.expm1(T * S**2 / n**2) / S)
 
@@ -31,7 +31,7 @@ def rotations(code: Code, z: int, L: int, *, seed: int = 0) -> list[Rotations]:
     - turned points of mean square K|x̂_t|²/S² + a E|x̂_u|², x̂_u what an inactive circuit reads of its idle slots;
     - the circuit's own α̂, x̂, which all its S slots hear.
 
-    Two circuits share a given slot with probability (a−1)/(T−1), and never two. Chapter 10.
+    Two circuits share a given slot with probability (a−1)/(T−1), and never two. Chapter 11.
 
     Args:
         code: of the circuits; only how often its slots are used is looked at.
@@ -52,7 +52,7 @@ def onset(code: Code, z: int, L: int, *, factor: float = 2.0, seed: int = 0) -> 
     """The first layer in which the predicted error of active circuits is `factor` times the linear law `point`.
 
     None if there is no such layer among the first L.
-    At z = 1 the first layer has no error by either, and does not count. Chapter 10.
+    At z = 1 the first layer has no error by either, and does not count. Chapter 11.
     """
     predicted = [layer.point.active for layer in rotations(code, z, L, seed=seed)]
     return first_excess(predicted, code.T, z, code.rho_star, factor=factor)
@@ -61,7 +61,7 @@ def onset(code: Code, z: int, L: int, *, factor: float = 2.0, seed: int = 0) -> 
 def first_excess(errors: list[float], T: int, z: int, rho: float, *, factor: float = 2.0) -> int | None:
     """The first layer in which errors, measured or predicted, are `factor` times the linear law `point`, or None.
 
-    `errors` are those of active circuits, layer by layer from the first. Chapter 10.
+    `errors` are those of active circuits, layer by layer from the first. Chapter 11.
     """
     for l, error in enumerate(errors, start=1):
         law = point(l, T, z, rho).active
@@ -75,7 +75,7 @@ def seizure_limit(n: int, S: int, z: int, *, code: str, L: int = 20) -> int:
 
     Or what the code holds, if that is less. The share has two fixed points: a few percent of stray slots, with which a
     network can live, and about half of all, with which it cannot; which of them is reached changes suddenly with T.
-    Chapter 10.
+    Chapter 11.
 
     Args:
         n: slots.

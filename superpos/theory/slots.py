@@ -1,4 +1,4 @@
-"""Beyond first order: what conditional rotations do to the slots that should be silent. Chapter 10. Ours.
+"""Beyond first order: what conditional rotations do to the slots that should be silent. Chapter 11. Ours.
 
 Seen slot by slot, the balanced network is small. With y the on-indicator that slot r of layer l hears, and ξ the
 rotated vectors of the circuits on it,
@@ -27,7 +27,7 @@ _SLOTS, _ACTIVE = 60000, 4000  # slots and active circuits in all samples togeth
 
 @dataclass(frozen=True)
 class Rotations:
-    """The predicted mean squared errors of conditional rotations after one layer, and what idle slots do. Chapter 10.
+    """The predicted mean squared errors of conditional rotations after one layer, and what idle slots do. Chapter 11.
 
     Attributes:
         indicator: of the on-indicator α.

@@ -1,7 +1,7 @@
 """The directive `offered`: everything that a module of the package offers, from its docstrings.
 
 A docstring is nearly Markdown: code stands in single backticks, a formula is indented, and a line that ends with a
-colon (`Args:`, `Raises:` …) heads a list. Sphinx's own Python domain sets the signatures; *Chapter 7* becomes a link,
+colon (`Args:`, `Raises:` …) heads a list. Sphinx's own Python domain sets the signatures; *Chapter 6* becomes a link,
 and so does the name, in backticks, of anything else on the page.
 """
 
