@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 from built_book import PAGES, ROOT, SITE, html
+from superbook import moved
 
 LISTED = Path(__file__).with_name("addresses.txt")
 COUNTED = re.compile(r"id\d+$|.*/.*")  # ids that Sphinx and its extensions count, which change with every edit
@@ -20,11 +21,13 @@ FILES = ("embed/*.html", "figures/*")
 
 @functools.cache
 def addresses() -> set[str]:
-    """Pages, what on them has a name, and the files of the key figures."""
+    """Pages, also those that have moved, what on them has a name, and the files of the key figures."""
     found = {f"{page}.html" for page in PAGES}
     for page in PAGES:
         names = {str(tag["id"]) for tag in html(page).select(NAMED)}
         found |= {f"{page}.html#{name}" for name in names if not COUNTED.match(name)}
+    for old in moved.moves():
+        found |= {f"{old}.html"} | {f"{old}.html#{tag['id']}" for tag in html(old).select("main a[id]")}
     return found | {path.relative_to(SITE).as_posix() for pattern in FILES for path in SITE.glob(pattern)}
 
 

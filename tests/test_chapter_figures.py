@@ -13,7 +13,6 @@ from superpos.show.mime import FRAMES as MIME
 CHAPTERS = {
     "01-storing": "fig-stored",
     "02-small-circuits": "fig-radius",
-    "03-embedding-matrix": "fig-floor",
     "03-embedding-matrix": "fig-no-count",
     "04-writing-to-the-neurons": "fig-mixture",
     "05-writing-back": "fig-threshold",

@@ -10,6 +10,8 @@ from built_book import EXECUTED, NUMBERED, PAGES, ROOT, article, cells
 from superbook import reading
 
 MINUTES, LINES = 10, 25
+SHOWN, SHOWN_LINES = 10, 10  # cells whose code a reader sees without unfolding it
+FOLDED = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
 DRAWS = {"rand", "randn", "randint", "randperm", "bernoulli", "normal", "multinomial", "poisson"}
 DRAWS_IN_PLACE = {
     "normal_",
@@ -51,6 +53,16 @@ def without_exercises(page: str) -> Iterator[str]:
         yield f"exercise {label} has no solution"
 
 
+def without_hints(page: str) -> Iterator[str]:
+    """An exercise whose solution does not follow a hint."""
+    text = (ROOT / f"{page}.md").read_text()
+    for exercise, between in re.findall(
+        r"^:::\{exercise\}(.*)\n(.*?)^:{3,}\{solution\}", text, re.MULTILINE | re.DOTALL
+    ):
+        if not re.search(r"^:::\{admonition\} Hint\n:class: dropdown hint\n", between, re.MULTILINE):
+            yield f"exercise{exercise} has no hint before its solution"
+
+
 def bare_figures(page: str) -> Iterator[str]:
     """A figure that a cell draws without a caption, a name or an alt text."""
     for cell in cells(page):
@@ -66,6 +78,18 @@ def long_cells(page: str) -> Iterator[str]:
     for cell in cells(page):
         if (lines := len(cell["source"].strip().splitlines())) > LINES:
             yield f"a cell of {lines} lines; at most {LINES}:\n{cell['source']}"
+
+
+def too_much_code(page: str) -> Iterator[str]:
+    """Code that is shown teaches: it is little, and checks of claims are folded."""
+    shown = [cell["source"].strip() for cell in cells(page) if not FOLDED & set(cell["metadata"].get("tags", []))]
+    if len(shown) > SHOWN:
+        yield f"{len(shown)} cells show their code; at most {SHOWN}"
+    for source in shown:
+        if (lines := len(source.splitlines())) > SHOWN_LINES:
+            yield f"a cell of {lines} lines is shown; at most {SHOWN_LINES}:\n{source}"
+        if "claims.check(" in source:
+            yield f"the check of a claim is shown:\n{source}"
 
 
 def unseeded_draws(page: str) -> Iterator[str]:
@@ -115,8 +139,10 @@ RULES = (
     not_executed,
     not_titled,
     without_exercises,
+    without_hints,
     bare_figures,
     long_cells,
+    too_much_code,
     unseeded_draws,
     long_reading,
     lost_glue,

@@ -1,7 +1,8 @@
 """What the book adds to Sphinx: one extension, and all that it does as one list of steps in the order they are taken.
 
 A module of this package is one subject (executing, citing, sliders …) and connects nothing itself. `places` is the
-floor under all of them; above it `address`, `pictures` and `plaintext`, then what makes pages of them.
+floor under all of them; above it `address`, `moved`, `pictures` and `plaintext`,
+then what makes pages of them.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,7 +18,9 @@ from . import (
     embedding,
     execution,
     explore,
+    folds,
     mathematics,
+    moved,
     pages,
     policy,
     reading,
@@ -74,6 +77,7 @@ STEPS = (
     Step("doctree-resolved", citing.fill, "titles and numbers are known"),
     Step("doctree-resolved", embedding.fill_list, "numbers of figures are known"),
     Step("doctree-resolved", pages.mend_doctree, "after the exercises have made their nodes", 900),
+    Step("doctree-resolved", folds.mend, "numbers of figures are known, and the code is folded", 940),
     Step("doctree-resolved", mathematics.set_outputs, "formulas in what the cells show", 950),
     Step("doctree-resolved", mathematics.hold, "last: nothing puts text between a formula and its comma", 960),
     #
@@ -88,6 +92,7 @@ STEPS = (
     Step("html-page-context", weight.drop_assets, "last: it is known what the page uses", 950),
     #
     Step("build-finished", address.write_files, "the list of pages, and the offered notebooks"),
+    Step("build-finished", moved.write_files, "before what is done to every page of the site"),
     Step("build-finished", embedding.write_figures, "the pages to embed are made from the finished pages", 900),
     Step("build-finished", weight.finish, "also of the pages to embed", 900),
     Step("build-finished", policy.finish, "the policy names the scripts that a page has in the end", 950),

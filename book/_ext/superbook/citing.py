@@ -14,6 +14,7 @@ from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+from . import moved
 from .address import Address, published
 from .places import ROOT
 
@@ -116,7 +117,8 @@ def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         for page, number, title in chapters(app):
             uri = app.builder.get_relative_uri(docname, page)
             link = nodes.reference("", f"{number}. {title}", refuri=uri, internal=True)
-            made.append(nodes.paragraph("", "", link, ids=[f"cite-{slug(page)}"]))
+            ids = dict.fromkeys(f"cite-{slug(name)}" for name in (page, *moved.before(page)))
+            made.append(nodes.paragraph("", "", link, ids=[*ids]))
             made.append(_literal(part_entry(cff, where, f"{page}.html", slug(page), title, number)))
         node.replace_self(made)
 

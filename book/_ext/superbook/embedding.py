@@ -196,7 +196,7 @@ def write_figures(app: Sphinx, exception: Exception | None) -> None:
     for page in key_figures():
         figures = figures_of(app, page, (site / f"{page}.html").read_text(encoding="utf8"))
         for figure in figures:
-            write_picture(site, figure, leads=figure is figures[0])
+            write_picture(site, figure)
             heading, book = app.env.titles[page].astext(), app.config.html_title or app.config.project
             heading = heading if page != app.config.root_doc else "the front page"
             (site / f"embed/{figure.name}.html").write_text(

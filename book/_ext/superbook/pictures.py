@@ -154,8 +154,8 @@ def figures_of(app: Sphinx, page: str, body: str) -> list[KeyFigure]:
     return found
 
 
-def write_picture(out: Path, figure: KeyFigure, *, leads: bool) -> None:
-    """All files of one figure; the card too if it `leads` its page."""
+def write_picture(out: Path, figure: KeyFigure) -> None:
+    """All files of one figure."""
     at = out / f"figures/{figure.name}"
     at.parent.mkdir(exist_ok=True)
     if not figure.picture.is_file():
@@ -166,8 +166,7 @@ def write_picture(out: Path, figure: KeyFigure, *, leads: bool) -> None:
         at.with_suffix(".png").write_bytes(png(svg))
     else:
         shutil.copyfile(figure.picture, at.with_suffix(".png"))
-    if leads:
-        at.with_name(f"{figure.name}-card.png").write_bytes(card(svg))
+    at.with_name(f"{figure.name}-card.png").write_bytes(card(svg))
     if figure.record:
         at.with_suffix(".json").write_text(json.dumps(figure.record, ensure_ascii=False) + "\n", encoding="utf8")
         at.with_suffix(".csv").write_text(table(figure.record), encoding="utf8")

@@ -1,0 +1,42 @@
+"""Folded code, on the built pages: one fold for a figure, named after it."""
+
+import re
+
+import pytest
+from built_book import NUMBERED, article
+
+NAMES = re.compile(r"Imports|Code|Code of (this check|this table|what is shown here|Fig\. \d+\.\d+)")
+
+
+def folds(page):
+    return article(page).select("details.hide")
+
+
+@pytest.mark.parametrize("page", NUMBERED)
+def test_every_fold_says_what_it_holds(page):
+    said = [fold.summary.get_text(strip=True) for fold in folds(page)]
+    assert said
+    assert not [name for name in said if not NAMES.fullmatch(name)]
+    of_figures = [name for name in said if "Fig." in name]
+    assert len(of_figures) == len(set(of_figures))
+
+
+@pytest.mark.parametrize("page", NUMBERED)
+def test_fold_of_a_figure_stands_in_its_cell_and_has_its_number(page):
+    for fold in folds(page):
+        name = fold.summary.get_text(strip=True)
+        figure = fold.find_parent(class_="cell").find("figure")
+        assert ("Fig." in name) == (figure is not None), name
+        if figure is not None:
+            number = figure.select_one(".caption-number").get_text(strip=True)
+            assert name.split()[-1] == number.split()[-1].rstrip("."), (name, number)
+
+
+@pytest.mark.parametrize("page", NUMBERED)
+def test_no_fold_waits_for_the_next(page):
+    """A folded cell that shows nothing has become a part of the folded cell directly behind it."""
+    for fold in folds(page):
+        cell = fold.find_parent(class_="cell")
+        after = cell.find_next_sibling()
+        alone = cell.select_one(".cell_output") is None and fold.summary.get_text(strip=True) != "Imports"
+        assert not (alone and after is not None and after.select_one(":scope > details.hide")), fold.get_text()[:300]
