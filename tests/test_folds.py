@@ -9,7 +9,7 @@ NAMES = re.compile(r"Imports|Code|Code of (this check|this table|what is shown h
 
 
 def folds(page):
-    return article(page).select("details.hide")
+    return article(page).select("details.code-fold")
 
 
 @pytest.mark.parametrize("page", NUMBERED)
@@ -26,6 +26,7 @@ def test_fold_of_a_figure_stands_in_its_cell_and_has_its_number(page):
     for fold in folds(page):
         name = fold.summary.get_text(strip=True)
         figure = fold.find_parent(class_="cell").find("figure")
+        assert fold.find_next_sibling() is None, "a fold stands below what its code made"
         assert ("Fig." in name) == (figure is not None), name
         if figure is not None:
             number = figure.select_one(".caption-number").get_text(strip=True)
@@ -39,4 +40,4 @@ def test_no_fold_waits_for_the_next(page):
         cell = fold.find_parent(class_="cell")
         after = cell.find_next_sibling()
         alone = cell.select_one(".cell_output") is None and fold.summary.get_text(strip=True) != "Imports"
-        assert not (alone and after is not None and after.select_one(":scope > details.hide")), fold.get_text()[:300]
+        assert not (alone and after is not None and after.select_one(":scope > details.code-fold")), fold.get_text()[:300]

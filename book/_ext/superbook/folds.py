@@ -1,6 +1,7 @@
 """Folded code: one fold for what a figure, a table or a check was made by, named after it.
 
-A chapter makes a figure in several short cells; a reader who opens its code wants all of it, and nothing between.
+A chapter makes a figure in several short cells; a reader who opens its code wants all of it, and nothing between. The
+fold stands below what the code made: one looks first.
 """
 
 from collections.abc import Iterator
@@ -63,4 +64,5 @@ def mend(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     for cell in cells(doctree):
         if (hidden := source(cell)) is not None:
             name = fold_title("", title(app, docname, cell))
-            hidden.replace_self(folded("", name, *hidden.children, classes=["admonition", "hide", *hidden["classes"]]))
+            cell.remove(hidden)
+            cell.append(folded("", name, *hidden.children, classes=["code-fold"]))  # below what it made

@@ -35,7 +35,7 @@ def visit_folded(self: HTML5Translator, node: folded) -> None:
 
 
 def visit_fold_title(self: HTML5Translator, node: fold_title) -> None:
-    self.body.append(self.starttag(node, "summary", "", CLASS="admonition-title"))
+    self.body.append(self.starttag(node, "summary", ""))
 
 
 def mend_doctree(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -45,7 +45,7 @@ def mend_doctree(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     for solution in list(doctree.findall(solution_node)):
         if "dropdown" in solution["classes"]:
             title, *content = solution.children
-            details = folded("", fold_title("", title.astext()), *content, classes=["admonition"])
+            details = folded("", fold_title("", title.astext(), classes=["admonition-title"]), *content, classes=["admonition"])
             solution["classes"].remove("dropdown")  # the rest of its classes and its ids go to <details>
             solution.replace_self(details)
 
