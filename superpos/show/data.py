@@ -18,11 +18,16 @@ DIGITS = 6  # significant; whole numbers are kept whole
 
 
 class Drawn(Figure):
-    """A figure that knows its numbers: what `note` was told, with the titles and labels of the axes."""
+    """A figure that knows its numbers: what `note` was told, with the titles and labels of the axes.
+
+    Attributes:
+        finding: the sentence above it, set by `titles.titled`.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.noted: list[tuple[Axes, dict[str, Any]]] = []
+        self.finding = ""
 
     def record(self) -> dict[str, Any]:
         """The panels in the order in which they were drawn, each with what its axes are and its series."""
@@ -30,10 +35,16 @@ class Drawn(Figure):
         for ax, series in self.noted:
             panels.setdefault(ax, []).append(series)
         return {
+            "finding": self.finding,
             "panels": [
-                {"title": ax.get_title("left"), "x": ax.get_xlabel(), "y": ax.get_ylabel(), "series": series}
+                {
+                    "title": ax.get_title("left") or self.finding,
+                    "x": ax.get_xlabel(),
+                    "y": ax.get_ylabel(),
+                    "series": series,
+                }
                 for ax, series in panels.items()
-            ]
+            ],
         }
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:

@@ -13,7 +13,22 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from torch import Tensor
 
 from superpos.show.data import Drawn, note, note_matrix
-from superpos.show.series import BLACK, COLOURS, DASHES, MARKERS, Series, Values, both, draw, legend, line, mark, points
+from superpos.show.series import (
+    BLACK,
+    COLOURS,
+    DASHES,
+    MARKERS,
+    Series,
+    Values,
+    both,
+    draw,
+    ends,
+    legend,
+    line,
+    mark,
+    points,
+)
+from superpos.show.titles import titled
 
 __all__ = [
     "Series",
@@ -29,6 +44,7 @@ __all__ = [
     "pair_of_matrices",
     "points",
     "style",
+    "titled",
     "trajectories",
 ]
 
@@ -70,15 +86,20 @@ def curves(
     height: float = 3.7,
     marks: Mapping[str, float] | None = None,
     ylim: tuple[float, float] | None = None,
+    direct: bool = False,
 ) -> Figure:
-    """Points and lines over one axis; `marks` draws labelled horizontal lines."""
+    """Points and lines over one axis; `marks` draws labelled horizontal lines; `direct` puts the names of series at
+    their right ends, in their colours, in place of a legend."""
     figure, axes = _axes(height)
     draw(axes[0], series, log)
     axes[0].set(xlabel=xlabel, ylabel=ylabel, **({"ylim": ylim} if ylim else {}))
     for name, level in (marks or {}).items():
         axes[0].axhline(level, color=BLACK, lw=0.9, ls=(0, (4, 3)))
         axes[0].annotate(name, (1, level), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=9)
-    legend(axes[0])
+    if direct:
+        ends(axes[0], series)
+    else:
+        legend(axes[0])
     return figure
 
 
@@ -91,13 +112,18 @@ def pair(
     *,
     log: Literal["", "x", "y", "xy"] = "",
     height: float = 3.4,
+    direct: bool = False,
 ) -> Figure:
-    """Two figures of the same kind side by side: one legend above for both, or, if the right one has labels, two."""
+    """Two figures of the same kind side by side: one legend above for both, or, if the right one has labels, two;
+    or, with `direct`, names at the right ends of lines."""
     figure, axes = _axes(height, columns=2)
     for ax, series, xlabel, ylabel, title in zip(axes, (left, right), xlabels, ylabels, titles, strict=True):
         draw(ax, series, log)
         ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
-    if axes[1].get_legend_handles_labels()[1]:
+    if direct:
+        ends(axes[0], left)
+        ends(axes[1], right)
+    elif axes[1].get_legend_handles_labels()[1]:
         legend(axes[0])
         legend(axes[1])
     else:
@@ -219,13 +245,16 @@ def coincidence(x: Values, y: Values, xlabel: str, ylabel: str, *, band: float, 
 def hold(
     figure: Figure, *, xlim: tuple[float, float], ylim: tuple[float, float], title: str = "", columns: int = 4
 ) -> Figure:
-    """The figure with axes and a legend that stay where they are, so that frames of it can be compared."""
+    """The figure with axes and a legend that stay where they are, so that frames of it can be compared.
+
+    `title` is what this frame shows, a sentence; every frame has room for two lines of it.
+    """
     ax = figure.axes[0]
-    ax.set(xlim=xlim, ylim=ylim, title=title)
+    ax.set(xlim=xlim, ylim=ylim)
     if old := ax.get_legend():
         old.remove()
         figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=columns)
-    return figure
+    return titled(figure, title, lines=2) if title else figure
 
 
 def _axes(height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:

@@ -11,8 +11,16 @@ from matplotlib.ticker import MaxNLocator, NullFormatter
 from torch import Tensor
 
 from superpos.show.data import note
+from superpos.show.titles import Ends
 
 # Okabe & Ito's palette: distinct for every kind of colour vision. Marker and line style are the second cue.
+# One colour has one meaning in the whole book:
+#   0  blue: what the chapter is about, the construction as it is; in pictures of the mechanism, the active circuit;
+#   1  orange: the other way to do it (no threshold, one copy …); there, the circuit that should be silent;
+#   2 … 4  further settings, in the order in which the book names them;
+#   5  black: what needs no superposition, side by side; by `marks`, dashed, doing nothing and levels to be compared;
+#   6  yellow: one more setting.
+# What is measured and what is predicted for it share a colour: `group`. The same setting has the same group everywhere.
 BLACK = "#333333"
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", BLACK, "#E69F00")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -78,6 +86,19 @@ def mark(ax: Axes, i: int, label: str, x: Values, y: Values, error: Values | Non
         np.asarray(x), np.asarray(y), yerr=yerr, color=COLOURS[i % 7], marker=MARKERS[i % 7], ms=5, ls="", lw=1.2,
         capsize=2, label=label,
     )  # fmt: skip
+
+
+def ends(ax: Axes, series: Sequence[Series]) -> None:
+    """The names of series at their right ends, each in its colour."""
+    named = []
+    for i, one in enumerate(series):
+        places = np.column_stack([np.asarray(one.x, dtype=float), np.asarray(one.y, dtype=float)])
+        seen = places[np.isfinite(places).all(axis=1)]
+        if one.label and len(seen):
+            colour = COLOURS[(i if one.group is None else one.group) % 7]
+            named.append((one.label, colour, *seen[seen[:, 0].argmax()]))
+    if named:
+        Ends(ax, named)
 
 
 def legend(ax: Axes) -> None:

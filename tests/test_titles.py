@@ -1,0 +1,124 @@
+"""A figure's finding stands above all else, and names at the ends of lines lie on nothing."""
+
+import itertools
+
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from superpos.show import figures
+from superpos.show.figures import both, line, points
+from superpos.show.titles import SIZE, Ends, broken, spread
+
+LONG = "The error grows by a factor in every layer, and with four times as many circuits that factor is larger"
+figures.style()
+X = [1.0, 2.0, 3.0, 4.0]
+
+
+def close(count: int):
+    """Lines that end nearly at one place."""
+    return [both(f"T = {256 * (k + 1):,}", X, [0.1, 0.2, 0.3, 0.4 + 0.001 * k]) for k in range(count)]
+
+
+def drawn(figure: Figure):
+    """The renderer of the figure, once it has been drawn."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return canvas.get_renderer()
+
+
+DRAW = {
+    "one": lambda: figures.curves(close(3), "layer", "error"),
+    "pair": lambda: figures.pair(close(3), [line("", X, X)], ("a", "b"), ("y", ""), ("left", "right")),
+    "agreement": lambda: figures.agreement({"e": (X, X, [0.1] * 4), "q": (X, X, [0.1] * 4)}),
+}
+
+
+@pytest.mark.parametrize("kind", DRAW)
+@pytest.mark.parametrize("finding", [LONG, "It grows"])
+def test_finding_stands_above_all(kind, finding):
+    bare = DRAW[kind]()
+    height, axes_of_bare = bare.get_size_inches()[1], bare.axes[0]
+    drawn(bare)
+    tall = axes_of_bare.bbox.height
+    figure = figures.titled(DRAW[kind](), finding)
+    renderer = drawn(figure)
+    [said] = figure.texts
+    box = said.get_window_extent(renderer)
+    assert 0 <= box.x0 < 0.1 * figure.dpi
+    assert box.x1 <= figure.bbox.x1
+    assert box.y1 <= figure.bbox.y1
+    legends = [legend.get_window_extent(renderer) for legend in figure.legends]
+    panels = [around for ax in figure.axes if (around := ax.get_tightbbox(renderer))]
+    for other in (*legends, *panels):
+        assert other.y1 <= box.y0
+    for legend, panel in itertools.product(legends, panels):
+        assert panel.y1 <= legend.y1 - 0.7 * legend.height  # its padding alone may be entered
+    assert figure.get_size_inches()[1] > height + SIZE / 72 * len(broken(finding, 6.08))
+    assert figure.axes[0].bbox.height > 0.95 * tall  # the sentence takes nothing from the picture
+
+
+def test_finding_is_kept_with_the_numbers():
+    figure = figures.titled(DRAW["pair"](), LONG)
+    told = figure.record()  # pyright: ignore[reportAttributeAccessIssue]
+    assert told["finding"] == LONG
+    assert [panel["title"] for panel in told["panels"]] == ["left", "right"]
+    one = figures.titled(DRAW["one"](), LONG).record()["panels"]  # pyright: ignore[reportAttributeAccessIssue]
+    assert one[0]["title"] == LONG
+
+
+def test_a_finding_is_said_once_and_says_something():
+    with pytest.raises(ValueError, match="is empty"):
+        figures.titled(DRAW["one"](), "  ")
+    with pytest.raises(ValueError, match="has a finding, 'It grows'"):
+        figures.titled(figures.titled(DRAW["one"](), "It grows"), "It falls")
+    with pytest.raises(ValueError, match="needs 2 lines, room is for 1"):
+        figures.titled(DRAW["one"](), LONG, lines=1)
+
+
+def test_frames_agree_in_size_whatever_they_find():
+    """Axes stand still, whether the sentence takes one line or two."""
+    places = []
+    for title in ("It grows", LONG):
+        figure = figures.hold(DRAW["one"](), xlim=(0.0, 5.0), ylim=(0.0, 1.0), title=title)
+        drawn(figure)
+        places.append((*figure.get_size_inches(), *figure.axes[0].bbox.bounds))
+    assert places[0] == pytest.approx(places[1])
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_names_at_the_ends_lie_on_nothing(count):
+    figure = figures.curves(close(count), "layer", "error", direct=True)
+    renderer = drawn(figure)
+    [ends] = [artist for artist in figure.axes[0].get_children() if isinstance(artist, Ends)]
+    boxes = [name.get_window_extent(renderer) for name in ends.names]
+    assert [name.get_text() for name in ends.names] == [one.label for one in close(count)]
+    assert [name.get_color() for name in ends.names] == [one.get_color() for one in figure.axes[0].lines[1::2]]
+    assert all(a.y1 <= b.y0 for a, b in itertools.pairwise(boxes))
+    for box in boxes:
+        assert figure.axes[0].bbox.x1 < box.x0
+        assert box.x1 <= figure.bbox.x1
+    assert figure.axes[0].get_legend() is None
+
+
+def test_names_follow_their_ends():
+    """When limits are set later, as `hold` does, the names move with the lines."""
+    series = [line("low", X, [1.0] * 4), points("high", X, [2.0] * 4), line("", X, X)]
+    figure = figures.hold(figures.curves(series, "x", "y", direct=True), xlim=(0.0, 5.0), ylim=(0.0, 10.0))
+    renderer = drawn(figure)
+    [ends] = [artist for artist in figure.axes[0].get_children() if isinstance(artist, Ends)]
+    middles = {name.get_text(): name.get_window_extent(renderer) for name in ends.names}
+    for name, y in (("low", 1), ("high", 2)):
+        at = figure.axes[0].transData.transform((4, y))[1]
+        assert middles[name].y0 < at < middles[name].y1
+
+
+def test_spread_by_hand():
+    # 0 and 1 are a gap of 2 apart around their middle 0.5; 9 stays
+    assert spread([0.0, 1.0, 9.0], 2.0, -10.0, 10.0) == [-0.5, 1.5, 9.0]
+    # below the limit: 0 is the lowest, the next follows at a gap
+    assert spread([0.0, 1.0], 2.0, 0.0, 10.0) == [0.0, 2.0]
+    # the order of what is given is the order of what comes back
+    assert spread([1.0, 0.0], 2.0, -10.0, 10.0) == [1.5, -0.5]
+    # 0 and 1 are moved to −0.5 and 1.5, which is too near to 3: the three share their middle, 4/3
+    assert spread([0.0, 1.0, 3.0], 2.0, -10.0, 10.0) == pytest.approx([4 / 3 - 2, 4 / 3, 4 / 3 + 2])
