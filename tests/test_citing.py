@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from built_book import NUMBERED, ROOT, html
+from built_book import NUMBERED, PAGES, ROOT, html
 from jsonschema import Draft7Validator, FormatChecker
-from pybtex.database import BibliographyData, parse_string
+from pybtex.database import BibliographyData, Entry, parse_file, parse_string
 from sphinx.errors import ExtensionError
 from superbook import address, citing
 from superbook.address import Address
@@ -20,6 +20,7 @@ import superpos
 SCHEMA = Path(__file__).with_name("cff-1.2.0.schema.json")
 CFF = citing.citation()
 PUBLISHED = Address("https://example.org/superpos/", "https://github.com/owner/name")
+SOURCES = parse_file(ROOT / "book/references.bib", "bibtex").entries
 
 
 def faults(cff: dict) -> list[str]:
@@ -134,3 +135,41 @@ def test_only_github_launches():
 def test_cite_page_lists_key_figures():
     links = [str(link["href"]) for link in html("book/cite").select("article a[href]")]
     assert len([link for link in links if "/embed/" in link]) >= len(NUMBERED)
+
+
+def label(entry: Entry) -> str:
+    """How the text cites a source: who and when."""
+    names = [" ".join(person.last_names) for person in entry.persons["author"]]
+    who = " and ".join(names) if len(names) < 3 else f"{names[0]} and others"
+    return f"{who}, {entry.fields['year']}"
+
+
+@pytest.mark.parametrize("key", SOURCES)
+def test_a_source_has_an_author_a_year_and_an_address(key):
+    entry = SOURCES[key]
+    assert entry.persons["author"]
+    assert re.fullmatch(r"\d{4}[a-z]?", entry.fields["year"])
+    assert re.fullmatch(r"https://\S+", entry.fields.get("url", "")) or entry.fields.get("doi", "").startswith("10.")
+
+
+def test_sources_are_cited_differently():
+    assert len({label(entry) for entry in SOURCES.values()}) == len(SOURCES)
+
+
+def test_the_page_of_references_shows_author_year_and_address():
+    shown = {dt["id"].removeprefix("ref-"): dt for dt in html("book/references").select("article .citation")}
+    assert set(shown) == set(SOURCES)
+    for key, entry in SOURCES.items():
+        assert entry.fields["year"] in shown[key].get_text()
+        assert shown[key].select("a.external[href^=https]")
+
+
+def test_what_the_text_prints_leads_to_one_source():
+    """The same name and year in two places are the same source; where the year alone is the link, the name is beside it."""
+    found: dict[str, set[str]] = {}
+    for page in PAGES:
+        for link in html(page).select("article a[href*='#ref-']"):
+            found.setdefault(link.get_text(), set()).add(str(link["href"]).partition("#")[2])
+    labels = {words: keys for words, keys in found.items() if re.search(r"[^\W\d].*\d{4}", words)}
+    assert labels
+    assert {words for words, keys in labels.items() if len(keys) > 1} == set()

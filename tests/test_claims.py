@@ -1,11 +1,14 @@
-"""The record of checked claims: what holds, what fails, and what is refused."""
+"""The record of checked claims: what holds, what fails, what is refused, and the page that lists them by kind."""
 
 import json
 import math
+from collections import Counter
 
 import pytest
+from built_book import EXECUTED, PAGES, html
+from superbook import claims_page
 
-from superpos.show.claims import Claim, ClaimFailed, check
+from superpos.show.claims import KINDS, Claim, ClaimFailed, check
 from superpos.show.mime import CLAIM as MIME
 from superpos.words import number
 
@@ -75,6 +78,7 @@ def test_failure_has_all_figures():
         ("tolerance", -0.1),
         ("tolerance", math.nan),
         ("relation", "<"),
+        ("kind", "measured"),
         ("source", ""),
     ],
 )
@@ -122,3 +126,28 @@ def test_what_a_notebook_gets():
 )
 def test_number(value, text):
     assert number(value) == text
+
+
+def test_kinds_are_counted_and_explained():
+    table = claims_page.by_kind([claim(kind="guard"), claim(kind="derived"), claim(kind="guard")])
+    rows = {cells[0].split("*")[1]: cells[1:] for cells in (row.split("\n  - ") for row in table.split("* - ")[2:])}
+    assert {kind: row[0] for kind, row in rows.items()} == {"derived": "1", "published": "0", "guard": "2"}
+    assert len({row[1] for row in rows.values()}) == len(KINDS)
+    assert all("it " in row[1] and " no" in row[1] for row in rows.values())  # what it cannot show, too
+
+
+def test_a_row_names_the_kind():
+    cells = claims_page.row(claim(kind="published", source="adler2024")).split("\n  - ")
+    assert dict(zip(claims_page.COLUMNS, cells, strict=True))["Kind"] == "published"
+    assert len(claims_page.WIDTHS) == len(claims_page.COLUMNS)
+    assert sum(claims_page.WIDTHS) == 100
+
+
+def test_the_page_lists_every_claim_once_under_its_kind():
+    recorded = [one for page in PAGES if (path := EXECUTED / f"{page}.ipynb").exists() for one in claims_page.claims_of(path)]
+    kinds, *tables = html("book/claims").select("table.claims")
+    counted = {row.find("em").get_text(): int(row.find_all("td")[1].get_text()) for row in kinds.select("tbody tr")}
+    assert counted == {kind: 0 for kind in KINDS} | Counter(one.kind for one in recorded)
+    listed = Counter(row.find_all("td")[4].get_text(strip=True) for one in tables for row in one.select("tbody tr"))
+    assert listed == Counter(one.kind for one in recorded)
+    assert f"{len(recorded)} claims are made" in html("book/claims").get_text()

@@ -1,7 +1,8 @@
 """The directive `claims-table`: every claim that the chapters of this very build recorded while they were executed."""
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -12,14 +13,22 @@ from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
-from superpos.show.claims import Claim
+from superpos.show.claims import KINDS, Claim
 from superpos.show.mime import CLAIM
 from superpos.words import number
 
 from .places import executed
 
-COLUMNS = ("Claim", "Predicted", "Measured", "Allowed", "Source", "Where")
-WIDTHS = (38, 11, 15, 14, 15, 7)
+COLUMNS = ("Claim", "Predicted", "Measured", "Allowed", "Kind", "Source", "Where")
+WIDTHS = (36, 10, 14, 13, 9, 12, 6)
+SHOWS = {
+    "derived": "The prediction was calculated or proved without a look at the measurement. So agreement speaks for the "
+    "derivation and for what was built; it says nothing about settings that were not measured.",
+    "published": "The predicted figure or formula is a source's, and the measurement is ours. So agreement speaks for "
+    "the source, in our setting; it does not show that its reasons are the right ones.",
+    "guard": "The bound was set after the measurement had been seen. So it stops the build if what is found changes; "
+    "it is no evidence that anything was understood.",
+}
 
 
 def toc_order(app: Sphinx) -> Iterator[str]:
@@ -64,8 +73,23 @@ def collect(app: Sphinx) -> dict[str, list[Claim]]:
 def row(claim: Claim) -> str:
     source = "our own" if claim.source == "ours" else f"{{cite:p}}`{claim.source}`"
     figures = (f"{claim.relation} {number(claim.predicted)}", claim.measured_text, claim.allowed_text)
-    cells = (claim.statement, *figures, source, f"{{ref}}`there <claim-{claim.name}>`")
+    return _row(claim.statement, *figures, claim.kind, source, f"{{ref}}`there <claim-{claim.name}>`")
+
+
+def by_kind(claims: Sequence[Claim]) -> str:
+    """How many claims there are of each kind, and what a claim of that kind can show and cannot, as a table in MyST."""
+    counts = Counter(claim.kind for claim in claims)
+    rows = (_row(f"*{kind}*: {KINDS[kind]}", str(counts[kind]), SHOWS[kind]) for kind in KINDS)
+    return _table(("Kind", "Claims", "What it can show, and what it cannot"), (22, 8, 70), rows)
+
+
+def _row(*cells: str) -> str:
     return "* - " + "\n  - ".join(cells)
+
+
+def _table(columns: Sequence[str], widths: Sequence[int], rows: Iterable[str]) -> str:
+    options = f":header-rows: 1\n:widths: {' '.join(map(str, widths))}\n:class: claims"
+    return "\n".join((":::{list-table}", options, "", _row(*columns), *rows, ":::"))
 
 
 class ClaimsTable(SphinxDirective):
@@ -73,18 +97,17 @@ class ClaimsTable(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         std = cast(StandardDomain, self.env.get_domain("std"))
-        text, count = [], 0
-        for page, claims in collect(self.env.app).items():
+        pages = collect(self.env.app)
+        every = [claim for claims in pages.values() for claim in claims]
+        if not every:
+            return self.parse_text_to_nodes("No claim is recorded.")
+        text = [f"{len(every)} claims are made in this book, and all of them hold.", by_kind(every)]
+        for page, claims in pages.items():
             for claim in claims:
                 std.anonlabels[f"claim-{claim.name}"] = (page, f"claim-{claim.name}")
                 std.labels[f"claim-{claim.name}"] = (page, f"claim-{claim.name}", claim.statement)
-            rows = "\n".join(map(row, claims))
-            options = f":header-rows: 1\n:widths: {' '.join(map(str, WIDTHS))}\n:class: claims"
-            header = "* - " + "\n  - ".join(COLUMNS)
-            text.append(f":::{{rubric}} {{doc}}`/{page}`\n:::\n\n:::{{list-table}}\n{options}\n\n{header}\n{rows}\n:::")
-            count += len(claims)
-        total = f"{count} claims are made in this book, and all of them hold." if count else "No claim is recorded."
-        return self.parse_text_to_nodes("\n\n".join([total, *text]))
+            text += [f":::{{rubric}} {{doc}}`/{page}`\n:::", _table(COLUMNS, WIDTHS, map(row, claims))]
+        return self.parse_text_to_nodes("\n\n".join(text))
 
 
 def read_last(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
