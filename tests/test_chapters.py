@@ -9,6 +9,8 @@ import pytest
 from built_book import EXECUTED, NUMBERED, PAGES, ROOT, article, cells
 from superbook import reading
 
+from superpos.show.mime import DATA, FRAMES
+
 MINUTES, LINES = 10, 25
 SHOWN, SHOWN_LINES = 10, 10  # cells whose code a reader sees without unfolding it
 FOLDED = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
@@ -72,6 +74,21 @@ def bare_figures(page: str) -> Iterator[str]:
         for key in ("caption", "name", "alt"):
             if drawn and not given.get(key):
                 yield f"a figure without {key}:\n{cell['source']}"
+
+
+def figures_without_finding(page: str) -> Iterator[str]:
+    """A figure, or a frame of one with sliders, that does not say in a sentence what it shows."""
+    for cell in cells(page):
+        for data in (output.get("data", {}) for output in cell["outputs"]):
+            said = [data[DATA]["finding"]] if DATA in data and "image/svg+xml" in data else []
+            said += [
+                frame["panels"][0]["title"] if frame["panels"] else ""
+                for frame in data.get(FRAMES, {}).get("frames", [])
+            ]
+            for finding in said:
+                if len(finding.split()) < 4:
+                    yield f"a figure whose finding is {finding!r}:\n{cell['source']}"
+                    break
 
 
 def long_cells(page: str) -> Iterator[str]:
@@ -141,6 +158,7 @@ RULES = (
     without_exercises,
     without_hints,
     bare_figures,
+    figures_without_finding,
     long_cells,
     too_much_code,
     unseeded_draws,

@@ -144,7 +144,9 @@ def test_a_row_names_the_kind():
 
 
 def test_the_page_lists_every_claim_once_under_its_kind():
-    recorded = [one for page in PAGES if (path := EXECUTED / f"{page}.ipynb").exists() for one in claims_page.claims_of(path)]
+    recorded = [
+        one for page in PAGES if (path := EXECUTED / f"{page}.ipynb").exists() for one in claims_page.claims_of(path)
+    ]
     kinds, *tables = html("book/claims").select("table.claims")
     counted = {row.find("em").get_text(): int(row.find_all("td")[1].get_text()) for row in kinds.select("tbody tr")}
     assert counted == {kind: 0 for kind in KINDS} | Counter(one.kind for one in recorded)

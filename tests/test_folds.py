@@ -40,4 +40,4 @@ def test_no_fold_waits_for_the_next(page):
         cell = fold.find_parent(class_="cell")
         after = cell.find_next_sibling()
         alone = cell.select_one(".cell_output") is None and fold.summary.get_text(strip=True) != "Imports"
-        assert not (alone and after is not None and after.select_one(":scope > details.code-fold")), fold.get_text()[:300]
+        assert not (alone and after is not None and after.select_one(":scope > details.code-fold")), str(fold)[:300]

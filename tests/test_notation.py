@@ -48,7 +48,9 @@ def confused(found: dict[str, list[Row]]) -> list[str]:
 
 def twice(found: dict[str, list[Row]]) -> set[str]:
     """Letters that mean one thing in some chapters and another in others."""
-    return {a for a, all_of in found.items() if any(not one & other for (_, one), (_, other) in combinations(all_of, 2))}
+    return {
+        a for a, all_of in found.items() if any(not one & other for (_, one), (_, other) in combinations(all_of, 2))
+    }
 
 
 def test_a_symbol_has_one_meaning_in_a_chapter():
