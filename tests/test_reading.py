@@ -45,6 +45,10 @@ def test_words_that_are_read():
     assert reading.minutes("word " * 299) == 1  # 1.495
     assert reading.minutes("word " * 301) == 2  # 1.505
     assert reading.minutes("") == 1
+    assert reading.minutes("word " * 200 + "<figure></figure>" * 2) == 2  # 60 s and 30 s: 1.5
+    assert reading.minutes("word " * 200 + "<details><figure></figure></details>" * 20) == 1
+    assert reading.minutes('<div class="cell_input"><pre>' + "x\n" * 60 + "</pre></div>") == 2  # 120 s
+    assert reading.minutes('<div class="math">x</div>' * 12) == 2  # 120 s, and twelve words: 3.6 s
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -63,7 +67,12 @@ def test_reading_time_is_that_of_the_words(name):
                 count += len(string.split())
         outside = [m for m in text.select(".math") if not m.find_parent(["table", "details", "pre"])]
         count += len([m for m in outside if not m.find_parent(class_=["claim", "math", "explore"])])
-        about = max(1, round(count / 200))
+        seconds = 0.3 * count
+        for kind, each in (("figure", 15), ("div.math", 10), ("div.claim", 5)):
+            seconds += each * len([tag for tag in text.select(kind) if not tag.find_parent("details")])
+        for code in text.select("div.cell_input pre"):
+            seconds += 0 if code.find_parent("details") else 2 * len(code.get_text().strip().splitlines())
+        about = max(1, round(seconds / 60))
         assert told == [f"About {about} minute{'s' if about > 1 else ''}"]
 
 

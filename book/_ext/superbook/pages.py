@@ -39,15 +39,15 @@ def visit_fold_title(self: HTML5Translator, node: fold_title) -> None:
 
 
 def mend_doctree(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    """Fold the solutions of class `dropdown`, and drop the ids that sphinx-exercise and sphinx-proof give twice."""
+    """Fold solutions and hints of class `dropdown`, and drop the ids that sphinx-exercise and sphinx-proof give twice."""
     for section in doctree.findall(nodes.section):
         section["ids"] = [name for name in section["ids"] if name not in DOUBLED_IDS]
-    for solution in list(doctree.findall(solution_node)):
-        if "dropdown" in solution["classes"]:
-            title, *content = solution.children
-            details = folded("", fold_title("", title.astext(), classes=["admonition-title"]), *content, classes=["admonition"])
-            solution["classes"].remove("dropdown")  # the rest of its classes and its ids go to <details>
-            solution.replace_self(details)
+    for box in [*doctree.findall(solution_node), *doctree.findall(nodes.admonition)]:
+        if "dropdown" in box["classes"]:
+            title, *content = box.children
+            name = fold_title("", title.astext(), classes=["admonition-title"])
+            box["classes"].remove("dropdown")  # the rest of its classes and its ids go to <details>
+            box.replace_self(folded("", name, *content, classes=["admonition"]))
 
 
 def mend_page(

@@ -16,6 +16,8 @@ from sphinx.application import Sphinx
 from .places import pages
 
 WORDS_PER_MINUTE = 200
+SECONDS = {"figure": 15, "div.math": 10, ".claim": 5}  # for what is looked at: a picture, a displayed formula, a check
+SECONDS_PER_LINE = 2  # of code that is shown
 NOT_READ = "pre, script, noscript, style, table, details, .explore, .claim, .headerlink, .reading-time"
 PREVIEWED = "div.math, figure, div.citation, .proof, .exercise, .claim"  # as in assets/previews.js, with the next two
 NOT_PREVIEWED = "script, noscript, button, details, .headerlink, .explore-sliders, .explore-said"
@@ -38,7 +40,13 @@ def words(body: str) -> int:
 
 
 def minutes(body: str) -> int:
-    return max(1, round(words(body) / WORDS_PER_MINUTE))
+    """How long a page takes, all of it but what is folded: to read its words, to look at the rest."""
+    text = BeautifulSoup(body, "html.parser")
+    for folded in text.select("details"):
+        folded.decompose()
+    looked = sum(seconds * len(text.select(kind)) for kind, seconds in SECONDS.items())
+    lines = sum(len(code.get_text().strip().splitlines()) for code in text.select(".cell_input pre"))
+    return max(1, round(words(body) / WORDS_PER_MINUTE + (looked + SECONDS_PER_LINE * lines) / 60))
 
 
 def with_reading_time(body: str) -> str:
