@@ -165,7 +165,7 @@ def test_the_page_of_references_shows_author_year_and_address():
 
 
 def test_what_the_text_prints_leads_to_one_source():
-    """The same name and year in two places are the same source; where the year alone is the link, the name is beside it."""
+    """The same name and year in two places are one source; where the year alone is the link, the name is beside it."""
     found: dict[str, set[str]] = {}
     for page in PAGES:
         for link in html(page).select("article a[href*='#ref-']"):

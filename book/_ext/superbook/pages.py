@@ -39,7 +39,7 @@ def visit_fold_title(self: HTML5Translator, node: fold_title) -> None:
 
 
 def mend_doctree(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    """Fold solutions and hints of class `dropdown`, and drop the ids that sphinx-exercise and sphinx-proof give twice."""
+    """Fold solutions and hints of class `dropdown`, and drop the ids that two extensions give twice."""
     for section in doctree.findall(nodes.section):
         section["ids"] = [name for name in section["ids"] if name not in DOUBLED_IDS]
     for box in [*doctree.findall(solution_node), *doctree.findall(nodes.admonition)]:
