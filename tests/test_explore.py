@@ -82,7 +82,7 @@ def test_all_frames_in_order(static):
     assert record["start"] == {"T": 2, "z": 1.0}
     assert 'alt="A line to 2."' in bundle["text/html"]
     assert "4 frames" in bundle["text/plain"]
-    assert (record["width"], record["height"]) == (595, 192)  # 6.2 and 2 inches of 96 pixels
+    assert (record["width"], record["height"]) == (518, 192)  # 5.4 and 2 inches of 96 pixels
     assert record["parameters"][1]["texts"] == ["1", "2.5"]
     assert len({frame["data"] for frame in record["frames"]}) == 4
 
@@ -112,7 +112,7 @@ def test_heavy_frame_is_a_bitmap_in_64_colours(static):
     first = explore(crowd, name="fig-crowd", alt=alt, T=Slider("T", [1, 2])).frames[0]
     assert first.kind == "png"
     with Image.open(io.BytesIO(base64.b64decode(first.data))) as image:
-        assert image.size == (1190, 384)
+        assert image.size == (1036, 384)
         assert image.mode == "P"
         assert len(image.getcolors() or []) <= 64
 

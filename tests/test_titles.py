@@ -5,9 +5,11 @@ import itertools
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from superpos.show import figures
 from superpos.show.figures import both, line, points
+from superpos.show.series import WIDTH
 from superpos.show.titles import SIZE, Ends, broken, spread
 
 LONG = "The error grows by a factor in every layer, and with four times as many circuits that factor is larger"
@@ -54,8 +56,28 @@ def test_finding_stands_above_all(kind, finding):
         assert other.y1 <= box.y0
     for legend, panel in itertools.product(legends, panels):
         assert panel.y1 <= legend.y1 - 0.7 * legend.height  # its padding alone may be entered
-    assert figure.get_size_inches()[1] > height + SIZE / 72 * len(broken(finding, 6.08))
+    assert figure.get_size_inches()[1] > height + SIZE / 72 * len(broken(finding, WIDTH - 0.12))
     assert figure.axes[0].bbox.height > 0.95 * tall  # the sentence takes nothing from the picture
+
+
+def test_a_legend_above_is_as_wide_as_the_figure_at_most():
+    named = {f"a name of some length {k}": (X, X, [0.1] * 4) for k in range(5)}
+    figure = figures.agreement(named)
+    [legend] = figure.legends
+    box = legend.get_window_extent(drawn(figure))
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.x1
+
+
+@pytest.mark.parametrize("kind", DRAW)
+def test_a_phone_shows_no_letter_below_eleven_pixels(kind):
+    """A phone 390 pixels wide gives a figure 380 (`book.css`)."""
+    figure = figures.titled(DRAW[kind](), LONG)
+    drawn(figure)
+    texts = [text for text in figure.findobj(Text) if text.get_text()]
+    assert len(texts) > 10
+    for text in texts:
+        assert float(text.get_fontsize()) / 72 / figure.get_size_inches()[0] * 380 >= 11, text
 
 
 def test_finding_is_kept_with_the_numbers():

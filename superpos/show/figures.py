@@ -18,6 +18,8 @@ from superpos.show.series import (
     COLOURS,
     DASHES,
     MARKERS,
+    TEXT,
+    WIDTH,
     Series,
     Values,
     both,
@@ -26,9 +28,10 @@ from superpos.show.series import (
     legend,
     line,
     mark,
+    plain,
     points,
 )
-from superpos.show.titles import titled
+from superpos.show.titles import legend_above, titled
 
 __all__ = [
     "Series",
@@ -48,8 +51,6 @@ __all__ = [
     "trajectories",
 ]
 
-_WIDTH = 6.2  # inches: wide enough to read on a screen, and readable when a phone halves it
-
 
 def style() -> None:
     """Set the look of every figure, and fixed identifiers so that a figure is the same file on every build."""
@@ -60,15 +61,17 @@ def style() -> None:
             "axes.spines.right": False,
             "axes.edgecolor": "#666666",
             "axes.labelcolor": "#222222",
-            "axes.titlesize": 10.5,
+            "axes.titlesize": TEXT,
             "axes.titlelocation": "left",
             "axes.grid": True,
             "grid.color": "#e4e4e4",
             "grid.linewidth": 0.6,
             "axes.axisbelow": True,
-            "font.size": 10.5,
+            "font.size": TEXT,
             "legend.frameon": False,
-            "legend.fontsize": 9.5,
+            "legend.fontsize": TEXT,
+            "legend.handlelength": 1.5,
+            "legend.columnspacing": 1.4,
             "figure.facecolor": "white",
             "svg.hashsalt": "superpos",
             "svg.fonttype": "path",
@@ -95,7 +98,7 @@ def curves(
     axes[0].set(xlabel=xlabel, ylabel=ylabel, **({"ylim": ylim} if ylim else {}))
     for name, level in (marks or {}).items():
         axes[0].axhline(level, color=BLACK, lw=0.9, ls=(0, (4, 3)))
-        axes[0].annotate(name, (1, level), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=9)
+        axes[0].annotate(name, (1, level), xycoords=("axes fraction", "data"), ha="right", va="bottom")
     if direct:
         ends(axes[0], series)
     else:
@@ -127,8 +130,7 @@ def pair(
         legend(axes[0])
         legend(axes[1])
     else:
-        handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 3))
+        legend_above(figure, axes[0], 3)
     return figure
 
 
@@ -173,6 +175,7 @@ def histogram(
         axes[0].plot(np.asarray(x), np.asarray(y), color=BLACK, ls=DASHES[i % 7], lw=1.5, label=name)
         note(axes[0], "line", name, x=x, y=y)
     axes[0].set(xlabel=xlabel, ylabel="density", yscale="log" if log else "linear")
+    plain(axes[0])
     legend(axes[0])
     return figure
 
@@ -195,8 +198,8 @@ def agreement(
     ax.set(
         xscale="log", xlabel=f"predicted {unit}", ylabel="measured / predicted", ylim=(1 - 2.5 * band, 1 + 2.5 * band)
     )
-    handles, labels = ax.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=4)
+    plain(ax)
+    legend_above(figure, ax, 4)
     return figure
 
 
@@ -206,7 +209,7 @@ def trajectories(rows: Mapping[str, tuple[Tensor, Tensor]], *, height: float = 3
     `rows` holds (true, estimated), each (panels, steps, 2); the number beside a point is its step.
     """
     panels = len(next(iter(rows.values()))[0])
-    figure = Drawn(figsize=(_WIDTH, height), layout="constrained")
+    figure = Drawn(figsize=(WIDTH, height), layout="constrained")
     grid = figure.subplots(len(rows), panels, squeeze=False, sharex=True, sharey=True)
     around = np.linspace(0, 2 * np.pi, 100)
     for line_of_axes, (name, pair_of_paths) in zip(grid, rows.items(), strict=True):
@@ -217,10 +220,10 @@ def trajectories(rows: Mapping[str, tuple[Tensor, Tensor]], *, height: float = 3
                 ax.plot(x, y, color=COLOURS[i], ls=DASHES[i], marker=MARKERS[i], ms=3.5, lw=1, label=label)
                 note(ax, "both", f"{name}, {label}", x=x, y=y)
             for step, (x, y) in enumerate(np.asarray(estimated, dtype=float)):
-                ax.annotate(str(step), (x, y), xytext=(3, 3), textcoords="offset points", fontsize=7)
+                ax.annotate(str(step), (x, y), xytext=(3, 3), textcoords="offset points")
             ax.set(aspect="equal", xticks=[-1, 0, 1], yticks=[-1, 0, 1])
         line_of_axes[0].set_ylabel(name)
-    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    legend_above(figure, grid[0, 0], 2)
     return figure
 
 
@@ -235,7 +238,7 @@ def coincidence(x: Values, y: Values, xlabel: str, ylabel: str, *, band: float, 
     ax.scatter(places[0], places[1], s=45 * cases, color=COLOURS[0], zorder=3)
     note(ax, "points", "", x=places[0], y=places[1], cases=cases)
     for place, count in zip(places.T, cases, strict=True):
-        ax.annotate(str(count), place, xytext=(7, -10), textcoords="offset points", fontsize=8)
+        ax.annotate(str(count), place, xytext=(7, -10), textcoords="offset points")
     ax.set(xlabel=xlabel, ylabel=ylabel, xlim=ends, ylim=ends, aspect="equal")
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_locator(MaxNLocator(integer=True))
@@ -253,12 +256,12 @@ def hold(
     ax.set(xlim=xlim, ylim=ylim)
     if old := ax.get_legend():
         old.remove()
-        figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=columns)
+        legend_above(figure, ax, columns)
     return titled(figure, title, lines=2) if title else figure
 
 
 def _axes(height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
-    figure = Drawn(figsize=(_WIDTH, height), layout="constrained")
+    figure = Drawn(figsize=(WIDTH, height), layout="constrained")
     grid = figure.subplots(1, columns, squeeze=False)
     return figure, list(grid[0])
 

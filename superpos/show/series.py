@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator, NullFormatter
+from matplotlib.ticker import LogFormatterMathtext, MaxNLocator, NullFormatter
 from torch import Tensor
 
 from superpos.show.data import note
@@ -26,6 +26,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", BLACK, "#E69F0
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)), (0, (4, 1, 1, 1, 1, 1)))
 
+WIDTH, TEXT = 5.4, 11.5  # inches of a figure, points of its text: 11 pixels or more where a phone gives a figure 380
 Values = Sequence[float] | Tensor | np.ndarray
 
 
@@ -66,6 +67,7 @@ def draw(ax: Axes, series: Sequence[Series], log: str) -> None:
         if one.kind != "line":
             mark(ax, group, one.label, x, y, one.error)
     ax.set(xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
+    plain(ax)
     at: list[float] = []
     for value in sorted({float(value) for one in series for value in np.asarray(one.x, dtype=float)}):
         if "x" not in log or not at or value > 1.1 * at[-1]:  # labels must not lie on each other
@@ -77,6 +79,22 @@ def draw(ax: Axes, series: Sequence[Series], log: str) -> None:
         ax.xaxis.set_minor_formatter(NullFormatter())
     elif all(value == round(value) for value in at):
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+class _Plain(LogFormatterMathtext):
+    """Ticks of a logarithmic axis as one reads them, 0.01 and 1,000, with a power of ten only beyond."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        text = super().__call__(x, pos)
+        return f"{x:,.6g}" if text and 0.9e-3 < x < 1.1e4 else text
+
+
+def plain(ax: Axes) -> None:
+    """Plain numbers on the axes that are logarithmic."""
+    for axis in (ax.xaxis, ax.yaxis):
+        if axis.get_scale() == "log":
+            axis.set_major_formatter(_Plain())
+            axis.set_minor_formatter(_Plain(labelOnlyBase=False, minor_thresholds=(1, 0.4)))
 
 
 def mark(ax: Axes, i: int, label: str, x: Values, y: Values, error: Values | None) -> None:

@@ -62,6 +62,16 @@ def titled(figure: Figure, finding: str, *, lines: int = 0) -> Figure:
     return figure
 
 
+def legend_above(figure: Figure, ax: Axes, columns: int) -> None:
+    """The legend of these axes above all panels, in so many columns, or in as many as the width has room for."""
+    handles, labels = ax.get_legend_handles_labels()
+    for count in range(min(len(labels), columns), 0, -1):
+        made = figure.legend(handles, labels, loc="outside upper center", ncols=count)
+        if count == 1 or made.get_window_extent(RendererAgg(1, 1, figure.dpi)).width <= figure.bbox.width:
+            return
+        made.remove()
+
+
 def broken(text: str, width: float, size: float = float(SIZE)) -> list[str]:
     """The lines of a text, none wider than `width` inches unless it is a single word."""
     lines: list[str] = []
