@@ -13,6 +13,8 @@ from pathlib import Path
 import torch
 
 from superpos import codes, sweep, theory
+from superpos.compression import Tuning
+from superpos.compression import tuned as fine_tuned
 from superpos.sampling import generator
 from superpos.sweep import (
     Capacity,
@@ -175,6 +177,11 @@ def capacities() -> list[dict]:
     return sweep.stored("capacity")
 
 
+def tuned() -> list[dict]:
+    """Balanced networks of trained ones after fine-tuning: budgets of steps, each four times the one before."""
+    return sweep.run(fine_tuned, [Tuning(steps) for steps in (125, 500, 2000, 8000)], range(3), DATA / "tuned.json")
+
+
 def write(name: str, rows: list[dict]) -> None:
     """Write rows as one JSON file: whole, or not at all."""
     DATA.mkdir(exist_ok=True)
@@ -192,6 +199,7 @@ SWEEPS: dict[str, Callable[[], list[dict]]] = {
     "seizure": seizure,
     "limits": limits,
     "capacity": capacities,
+    "tuned": tuned,
 }
 
 if __name__ == "__main__":

@@ -10,9 +10,10 @@ from matplotlib.patches import Rectangle
 from superpos.show.data import Drawn, note
 from superpos.show.series import BLACK, Series, draw, legend
 
-# Okabe & Ito's eight colours and a grey. The number of the circuit stands beside each: colour is never the only cue.
-OWNERS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#8C6D31", "#999999", "#5D3A9B")
-_LIGHT = {"#56B4E9", "#E69F00", "#999999", "#CC79A7"}  # take black letters
+# Six of Okabe & Ito's colours and three more; no grey, which means several circuits on one slot. The number of the
+# circuit stands beside each: colour is never the only cue.
+OWNERS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#8C6D31", "#A3B100", "#5D3A9B")
+_LIGHT = {"#56B4E9", "#E69F00", "#A3B100", "#CC79A7"}  # take black letters
 _WRONG = "#B00020"
 
 
