@@ -4,7 +4,6 @@ So a stored result can be recomputed alone. `scripts/sweeps.py` runs them all; `
 """
 
 import json
-import math
 from dataclasses import dataclass, fields
 from importlib.resources import files
 from typing import TypeVar
@@ -13,6 +12,7 @@ import torch
 
 from superpos import balanced, circuits, errors, residual, theory
 from superpos.sweep.capacity import Capacity
+from superpos.theory import Demand
 
 _TERMS = ("read_off", "read_in", "averaged", "neuron", "own", "written_back", "total")
 
@@ -46,7 +46,7 @@ class RotationSetting:
     code: str = "progression"
 
 
-K = TypeVar("K", Setting, RotationSetting, Capacity)
+K = TypeVar("K", Setting, RotationSetting, Capacity, Demand)
 
 
 def setting(row: dict, kind: type[K] = Setting) -> K:
@@ -144,23 +144,6 @@ def rotations(setting: RotationSetting, seed: int, *, L: int, batch: int | None 
     }
 
 
-def usable(D: int, threshold: float, seed: int, *, S: int = 8, d: int = 4, error: float = 0.1) -> float:
-    """The T at which the relative squared error after one layer is `error`, measured, z = 1 and M = D. Chapter 8.
-
-    A secant search in log T and log error, without a look at the theory, until the error is within 10% of the target;
-    then the last step's interpolation. `superpos.theory.predicted_usable` foretells it.
-    """
-    points: list[tuple[float, float]] = []
-    T = max(4, D // d)
-    for _ in range(12):
-        measured = _relative(D, T, threshold, seed, S, d)
-        points.append((math.log(T), math.log(measured / error)))
-        if abs(points[-1][1]) < 0.1 and len(points) > 1:
-            break
-        T = max(2, round(math.exp(_crossing(points))))
-    return math.exp(_crossing(points))
-
-
 def accuracy(
     D: int, T: int, z: int, seed: int, *, S: int = 8, threshold: float = 0.5, batch: int = 2000
 ) -> dict[str, float]:
@@ -186,24 +169,6 @@ def accuracy(
         "dedicated": fit * right[0] + (1 - fit) * 0.5,
         "error": errors.relative(estimate, truth).error.item(),
     }
-
-
-def _relative(D: int, T: int, threshold: float, seed: int, S: int, d: int) -> float:
-    small = circuits.random_residual(T, d, d, 1, seed=seed, threshold=threshold)
-    large = residual.embed(small, D, D, S, seed=seed)
-    active = circuits.random_active(T, 1024, 1, seed=seed)
-    x = circuits.sphere(1024, 1, d, seed=seed)
-    truth, estimate = small.run(active, x)[1], large.run(active, x).estimates[1]
-    return errors.relative(estimate, truth).error.item()
-
-
-def _crossing(points: list[tuple[float, float]]) -> float:
-    """Where log error crosses 0: a line through the last two points, of slope 2 through the first alone."""
-    (x, y) = points[-1]
-    slope = 2.0
-    if len(points) > 1 and points[-2][0] != x:
-        slope = min(4.0, max(0.5, (y - points[-2][1]) / (x - points[-2][0])))
-    return x - y / slope
 
 
 def _inactive(active: torch.Tensor, T: int, *, seed: int, count: int = 4) -> torch.Tensor:
