@@ -1,7 +1,8 @@
 """Make the stored results of the long experiments: `python scripts/sweeps.py [NAME …]`, all of them without a name.
 
 Each is written whole to `superpos/data/NAME.json` through a temporary file. The chapters recompute a part of them and
-refuse to build if it does not agree. `capacity` goes on where it was stopped: delete its file to measure all anew.
+refuse to build if it does not agree. `capacity` and `usable` go on where they were stopped:
+delete a file to measure all anew.
 """
 
 import sys
@@ -16,6 +17,7 @@ from superpos import codes, sweep, theory
 from superpos.sampling import generator
 from superpos.sweep import (
     Capacity,
+    Demand,
     RotationSetting,
     Setting,
     accuracy,
@@ -58,15 +60,31 @@ def layers() -> list[dict]:
     return [{**asdict(s), "seed": seed, **many_layers(s, seed, L=8)} for s in LAYERS for seed in SEEDS]
 
 
+def demands() -> list[Demand]:
+    """What is asked of residual networks: over copies, shapes, active circuits, widths and tolerances."""
+    S = (1, 2, 4, 8, 16)
+    copies = product((256, 512, 1024), THRESHOLDS, S)
+    few = ((128, 2048), (256, 1024), (512, 512), (1024, 256), (2048, 128), (4096, 64), (8192, 32))
+    many = ((512, 2048), (1024, 1024), (2048, 512), (4096, 256))
+    several = product((2, 4), THRESHOLDS, S)
+    widths = product(WIDTHS, THRESHOLDS)
+    return [
+        *(Demand(D, D, S, threshold=theta) for D, theta, S in copies),
+        *(Demand(D, M, S, threshold=theta) for D, M in few for S in (1, 8) for theta in THRESHOLDS),
+        *(Demand(D, M, S, threshold=theta) for D, M in many for S in (1, 8) for theta in THRESHOLDS),
+        *(Demand(512, 512, S, z=z, threshold=theta) for z, theta, S in several),
+        *(Demand(D, D, S, threshold=theta) for D, theta in widths for S in (1, 8)),
+        *(Demand(D, D, 8, threshold=theta, of="signal") for D, theta in widths),
+        *(Demand(512, 512, S, threshold=theta, of="signal") for theta in THRESHOLDS for S in (1, 2, 4)),
+        *(Demand(D, M, 8, of="signal") for D, M in ((512, 2048), (2048, 512))),
+        *(Demand(2048, 2048, S, tolerance=0.01, of=of) for S in (1, 8) for of in ("update", "signal")),
+        *(Demand(D, M, S, z=2) for D, M in few for S in (1, 8)),
+    ]
+
+
 def usable_circuits() -> list[dict]:
-    """Usable T over widths, with and without a threshold."""
-    rows = []
-    for theta in THRESHOLDS:
-        for D in WIDTHS:
-            for seed in SEEDS:
-                rows.append({"D": D, "threshold": theta, "seed": seed, "T": usable(D, theta, seed)})
-                print(rows[-1], flush=True)
-    return rows
+    """Usable T of residual networks, after what was asked of them."""
+    return sweep.run(usable, demands(), SEEDS, DATA / "usable.json")
 
 
 def trained() -> list[dict]:

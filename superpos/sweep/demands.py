@@ -4,17 +4,19 @@ import math
 
 from superpos import circuits, errors, residual
 from superpos.checks import check_count, check_seed
-from superpos.theory import Demand
+from superpos.theory import Demand, predicted_usable
 
 _BATCH = 1024  # samples for one T
 
 
-def usable(demand: Demand, seed: int) -> float:
+def usable(demand: Demand, seed: int) -> dict[str, float]:
     """The T at which the error of active circuits after one layer is the tolerance, measured. Chapter 8.
 
     A secant search in log T and log error, without a look at the theory, until the error is within 10% of the target;
     then the last step's interpolation. Circuits, network and inputs are drawn from the seed, anew for each T.
-    `superpos.theory.predicted_usable` foretells it.
+
+    Returns:
+        "T", a fraction where the search interpolates; "predicted", what `superpos.theory.predicted_usable` says.
     """
     check_seed("seed", seed)
     points: list[tuple[float, float]] = []
@@ -25,11 +27,11 @@ def usable(demand: Demand, seed: int) -> float:
         if abs(points[-1][1]) < 0.1 and len(points) > 1:
             break
         T = max(least, round(math.exp(_crossing(points))))
-    return math.exp(_crossing(points))
+    return {"T": math.exp(_crossing(points)), "predicted": predicted_usable(demand)}
 
 
 def measured_error(demand: Demand, T: int, seed: int) -> float:
-    """The error of T circuits after one layer, measured, by the measure that was asked. Chapter 8.
+    """The error of T circuits after one layer, measured, as the share that was asked for. Chapter 8.
 
     Gaussian circuits, |x|² = d; circuits, network, active sets and 1,024 inputs are drawn from the seed.
     """
@@ -40,7 +42,7 @@ def measured_error(demand: Demand, T: int, seed: int) -> float:
     active = circuits.random_active(T, _BATCH, s.z, seed=seed)
     x = circuits.sphere(_BATCH, s.z, s.d, seed=seed)
     truth, estimate = small.run(active, x)[1], large.run(active, x).estimates[1]
-    found = errors.relative(estimate, truth) if s.measure == "signal" else errors.of_update(estimate, truth, x)
+    found = errors.relative(estimate, truth) if s.of == "signal" else errors.of_update(estimate, truth, x)
     return found.error.item()
 
 

@@ -51,7 +51,7 @@ def usable(
     if construction == "residual":
         if S * d > D:
             return 0
-        asked = Demand(D, D, S, z, tolerance=tolerance, measure="signal", d=d, m=d)
+        asked = Demand(D, D, S, z, tolerance=tolerance, of="signal", d=d, m=d)
         return _largest(predicted_error(asked, L=L), z, D * D // (d * d), tolerance)
     if construction not in ("redundant", "balanced"):
         there = "dedicated, redundant, balanced or residual; for exact ask superpos.exact.plan(None, d, z=z, D=D)"

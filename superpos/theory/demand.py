@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import torch
 
@@ -10,7 +11,7 @@ from superpos.checks import check_copies, check_count, check_number
 from superpos.theory.recursion import Prediction, layer, statistics
 
 _SAMPLE = 512  # small circuits whose statistics go into the recursion
-MEASURES = ("update", "signal")
+OF = ("update", "signal")  # what an error is a share of
 
 
 @dataclass(frozen=True)
@@ -26,13 +27,13 @@ class Demand:
         z: active circuits.
         threshold: θ, common to all small neurons.
         tolerance: of the error.
-        measure: what the squared error is divided by: "update", Σ|x̂ − x|²/Σ|x − x⁰|², the change that the layer was to
-            make, so that a network that does nothing scores 1; or "signal", Σ|x̂ − x|²/Σ|x|², the source's, by which
-            doing nothing scores 1/3 at θ = 0 and 0.13 at θ = 0.7.
+        of: what the squared error is a share of: "update", Σ|x̂ − x|²/Σ|x − x⁰|², the change that the layer was to make,
+            so that a network that does nothing scores 1; or "signal", Σ|x̂ − x|²/Σ|x|², the source's, by which doing
+            nothing scores 1/3 at θ = 0 and 0.13 at θ = 0.7.
         d, m: width and neurons of a circuit.
 
     Raises:
-        TypeError, ValueError: for a number out of range, copies that do not fit, or an unknown measure.
+        TypeError, ValueError: for a number out of range, copies that do not fit, or an unknown share.
     """
 
     D: int
@@ -41,7 +42,7 @@ class Demand:
     z: int = 1
     threshold: float = 0.0
     tolerance: float = 0.1
-    measure: str = "update"
+    of: str = "update"
     d: int = 4
     m: int = 4
 
@@ -51,10 +52,11 @@ class Demand:
         check_copies(self.S, self.m, self.M)
         check_number("threshold", self.threshold)
         check_number("tolerance", self.tolerance, at_least=0.0)
-        if self.measure not in MEASURES:
-            raise ValueError(f"measure is {self.measure!r}; it must be one of {', '.join(MEASURES)}")
+        if self.of not in OF:
+            raise ValueError(f"of is {self.of!r}; it must be one of {', '.join(OF)}")
 
 
+@lru_cache
 def predicted_usable(demand: Demand, *, seed: int = 0) -> int:
     """The largest T, to a part in a thousand, whose predicted error after one layer is at most what was asked.
 
@@ -65,7 +67,7 @@ def predicted_usable(demand: Demand, *, seed: int = 0) -> int:
 
 
 def predicted_error(demand: Demand, *, L: int = 1, seed: int = 0) -> Callable[[int], float]:
-    """The predicted error after L layers as a function of T, of the measure that was asked; T below z counts as z.
+    """The predicted error after L layers as a function of T, the share that was asked for; T below z counts as z.
 
     Statistics of the small circuits are collected once, here. Chapter 8.
     """
@@ -81,7 +83,7 @@ def predicted_error(demand: Demand, *, L: int = 1, seed: int = 0) -> Callable[[i
         for found in by_layer:
             last, e, q = layer(found, max(T, s.z), s.D, s.M, s.S, s.z, e=e, q=q)
         assert isinstance(last, Prediction)  # check_count: there is a layer
-        return last.relative if s.measure == "signal" else last.of_update
+        return last.relative if s.of == "signal" else last.of_update
 
     return predict
 
