@@ -21,7 +21,9 @@ from superpos.sweep import (
     RotationSetting,
     Setting,
     accuracy,
+    answers,
     capacity,
+    held_by_few,
     many_layers,
     one_layer,
     rotations,
@@ -47,7 +49,18 @@ TERMS = (
     Setting(1024, 1024, 1024, 1, 8, threshold=0.7),
     Setting(1024, 1024, 1024, 3, 8, threshold=0.5),
 )
-LAYERS = tuple(Setting(1024, 1024, T, 1, 8, threshold=theta) for T in (256, 1024) for theta in (0.0, 0.5))
+LAYERS = (
+    *(Setting(1024, 1024, T, 1, 8, threshold=theta) for T in (256, 1024) for theta in (0.0, 0.5)),
+    *(Setting(512, 512, 512, 1, S) for S in (1, 2, 4, 8)),
+)
+ECHOES = tuple(Setting(256, 256, 100, 1, S, d=d, m=d) for d in (1, 4) for S in (4, 16))
+HELD = tuple(Setting(1024, 1024, 256, 1, 8, threshold=theta) for theta in (0.0, 0.5))
+ANSWERS = (
+    *(Setting(512, 512, T, 2, S) for T in (32, 64, 128, 256) for S in (1, 2, 4, 8, 16)),
+    *(Setting(512, 512, 64, z, S) for z in (1, 4) for S in (1, 2, 4, 8, 16)),
+    *(Setting(512, 512, 600, 1, S) for S in (1, 2, 4, 8)),
+    *(Setting(D, M, 1000, 1, 8) for D, M in ((512, 2048), (1024, 1024), (2048, 512))),
+)
 
 
 def terms() -> list[dict]:
@@ -56,7 +69,7 @@ def terms() -> list[dict]:
 
 
 def layers() -> list[dict]:
-    """Relative error over eight layers."""
+    """Relative error over eight layers: over T and thresholds, and over copies."""
     return [{**asdict(s), "seed": seed, **many_layers(s, seed, L=8)} for s in LAYERS for seed in SEEDS]
 
 
@@ -80,6 +93,26 @@ def demands() -> list[Demand]:
         *(Demand(2048, 2048, S, tolerance=0.01, of=of) for S in (1, 8) for of in ("update", "signal")),
         *(Demand(D, M, S, z=2) for D, M in few for S in (1, 8)),
     ]
+
+
+def echoes() -> list[dict]:
+    """What circuits read back of the silent ones, [measured, predicted], in small networks: over forty seeds."""
+    rows = []
+    for s, seed in product(ECHOES, range(40)):
+        terms = one_layer(s, seed)
+        names = ("active written_back", "inactive written_back")
+        rows.append({**asdict(s), "seed": seed, "terms": {name: terms[name] for name in names}})
+    return rows
+
+
+def held() -> list[dict]:
+    """The share of all squared error that few samples hold, over eight layers."""
+    return [{**asdict(s), "seed": seed, **held_by_few(s, seed, L=8)} for s in HELD for seed in range(20)]
+
+
+def single_answers() -> list[dict]:
+    """The errors of single answers over copies, active circuits and shapes."""
+    return sweep.run(answers, ANSWERS, range(12), DATA / "answers.json")
 
 
 def usable_circuits() -> list[dict]:
@@ -203,6 +236,9 @@ def write(name: str, rows: list[dict]) -> None:
 SWEEPS: dict[str, Callable[[], list[dict]]] = {
     "terms": terms,
     "layers": layers,
+    "echoes": echoes,
+    "held": held,
+    "answers": single_answers,
     "usable": usable_circuits,
     "trained": trained,
     "reference": reference,

@@ -117,6 +117,50 @@ def many_layers(setting: Setting, seed: int, *, L: int, batch: int = 256) -> dic
     return {"measured": measured.relative.tolist(), "predicted": [p.relative for p in predicted]}
 
 
+def answers(setting: Setting, seed: int, *, batch: int = 4096) -> dict[str, float]:
+    """The errors of single answers of one layer, not their mean alone: how bad are the rare ones? Chapter 8.
+
+    An answer is the estimate of one active circuit in one sample. Circuits, large network, active sets and inputs are
+    drawn anew from the seed.
+
+    Returns:
+        "of_update" and "of_signal", Σ|x̂ − x|² over Σ|x − x⁰|² and over Σ|x|²; "lost", the share of answers whose
+        squared error is larger than the mean square of what was to change; "worst", the largest squared error among
+        the best 999 of 1,000, over that mean.
+    """
+    s = setting
+    small = circuits.random_residual(s.T, s.d, s.m, 1, seed=seed, threshold=s.threshold)
+    active = circuits.random_active(s.T, batch, s.z, seed=seed)
+    x = circuits.sphere(batch, s.z, s.d, seed=seed)
+    truth = small.run(active, x)[1]
+    estimate = residual.embed(small, s.D, s.M, s.S, seed=seed).run(active, x).estimates[1]
+    change = (truth - x).square().sum(dim=-1).mean()
+    each = (estimate - truth).square().sum(dim=-1).flatten() / change
+    return {
+        "of_update": errors.of_update(estimate, truth, x).error.item(),
+        "of_signal": errors.relative(estimate, truth).error.item(),
+        "lost": (each > 1).double().mean().item(),
+        "worst": each.quantile(0.999).item(),
+    }
+
+
+def held_by_few(setting: Setting, seed: int, *, L: int, batch: int = 256, few: int = 3) -> dict[str, list[float]]:
+    """The share of the inactive circuits' squared states that the worst few samples hold, after each of L layers.
+
+    Were all samples alike, it would be few/batch. Drawn as in `many_layers`. Chapter 7.
+    """
+    s = setting
+    small = circuits.random_residual(s.T, s.d, s.m, L, seed=seed, threshold=s.threshold)
+    large = residual.embed(small, s.D, s.M, s.S, seed=seed)
+    active = circuits.random_active(s.T, batch, s.z, seed=seed)
+    shares = []
+    for l, (_, X) in zip(large.depths, large.states(active, circuits.sphere(batch, s.z, s.d, seed=seed)), strict=True):
+        states = large.read_all(X, l).square().sum(dim=-1)
+        by_sample = states.scatter(1, active, 0.0).sum(dim=1).sort(descending=True).values
+        shares.append((by_sample[:few].sum() / by_sample.sum()).item())
+    return {"held": shares}
+
+
 def rotations(setting: RotationSetting, seed: int, *, L: int, batch: int | None = None) -> dict[str, list[float]]:
     """The errors of conditional rotations after each of L layers, and the share of neurons on. Chapter 10.
 
