@@ -120,6 +120,14 @@ def usable_circuits() -> list[dict]:
     return sweep.run(usable, demands(), SEEDS, DATA / "usable.json")
 
 
+def far() -> list[dict]:
+    """Predicted usable T up to widths that nobody builds."""
+    asked = [
+        Demand(2**a, 2**a, S, threshold=theta) for theta in THRESHOLDS for S in (1, 8) for a in (*range(7, 30, 2), 30)
+    ]
+    return [{**asdict(s), "predicted": theory.predicted_usable(s)} for s in asked]
+
+
 def trained() -> list[dict]:
     """Accuracy of the trained circuits over T, D and z."""
     return [
@@ -240,6 +248,7 @@ SWEEPS: dict[str, Callable[[], list[dict]]] = {
     "held": held,
     "answers": single_answers,
     "usable": usable_circuits,
+    "far": far,
     "trained": trained,
     "reference": reference,
     "rotations": many_rotations,
