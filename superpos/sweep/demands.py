@@ -13,7 +13,8 @@ def usable(demand: Demand, seed: int) -> dict[str, float]:
     """The T at which the error of active circuits after one layer is the tolerance, measured. Chapter 8.
 
     A secant search in log T and log error, without a look at the theory, until the error is within 10% of the target;
-    then the last step's interpolation. Circuits, network and inputs are drawn from the seed, anew for each T.
+    then the last step's interpolation; 0 if even the fewest, z or 2, are too many. Circuits, network and inputs are
+    drawn from the seed, anew for each T.
 
     Returns:
         "T", a fraction where the search interpolates; "predicted", what `superpos.theory.predicted_usable` says.
@@ -26,6 +27,8 @@ def usable(demand: Demand, seed: int) -> dict[str, float]:
         points.append((math.log(T), math.log(measured_error(demand, T, seed) / demand.tolerance)))
         if abs(points[-1][1]) < 0.1 and len(points) > 1:
             break
+        if points[-1][1] > 0 and least >= T:
+            return {"T": 0.0, "predicted": predicted_usable(demand)}
         T = max(least, round(math.exp(_crossing(points))))
     return {"T": math.exp(_crossing(points)), "predicted": predicted_usable(demand)}
 
