@@ -1,7 +1,8 @@
 """Make the stored results of the long experiments: `python scripts/sweeps.py [NAME …]`, all of them without a name.
 
 Each is written whole to `superpos/data/NAME.json` through a temporary file. The chapters recompute a part of them and
-refuse to build if it does not agree. `capacity` goes on where it was stopped: delete its file to measure all anew.
+refuse to build if it does not agree. `capacity` and `usable` go on where they were stopped:
+delete a file to measure all anew.
 """
 
 import sys
@@ -18,10 +19,13 @@ from superpos.compression import tuned as fine_tuned
 from superpos.sampling import generator
 from superpos.sweep import (
     Capacity,
+    Demand,
     RotationSetting,
     Setting,
     accuracy,
+    answers,
     capacity,
+    held_by_few,
     many_layers,
     one_layer,
     rotations,
@@ -47,7 +51,18 @@ TERMS = (
     Setting(1024, 1024, 1024, 1, 8, threshold=0.7),
     Setting(1024, 1024, 1024, 3, 8, threshold=0.5),
 )
-LAYERS = tuple(Setting(1024, 1024, T, 1, 8, threshold=theta) for T in (256, 1024) for theta in (0.0, 0.5))
+LAYERS = (
+    *(Setting(1024, 1024, T, 1, 8, threshold=theta) for T in (256, 1024) for theta in (0.0, 0.5)),
+    *(Setting(512, 512, 512, 1, S) for S in (1, 2, 4, 8)),
+)
+ECHOES = tuple(Setting(256, 256, 100, 1, S, d=d, m=d) for d in (1, 4) for S in (4, 16))
+HELD = tuple(Setting(1024, 1024, 256, 1, 8, threshold=theta) for theta in (0.0, 0.5))
+ANSWERS = (
+    *(Setting(512, 512, T, 2, S) for T in (32, 64, 128, 256) for S in (1, 2, 4, 8, 16)),
+    *(Setting(512, 512, 64, z, S) for z in (1, 4) for S in (1, 2, 4, 8, 16)),
+    *(Setting(512, 512, 600, 1, S) for S in (1, 2, 4, 8)),
+    *(Setting(D, M, 1000, 1, 8) for D, M in ((512, 2048), (1024, 1024), (2048, 512))),
+)
 
 
 def terms() -> list[dict]:
@@ -56,19 +71,63 @@ def terms() -> list[dict]:
 
 
 def layers() -> list[dict]:
-    """Relative error over eight layers."""
+    """Relative error over eight layers: over T and thresholds, and over copies."""
     return [{**asdict(s), "seed": seed, **many_layers(s, seed, L=8)} for s in LAYERS for seed in SEEDS]
 
 
-def usable_circuits() -> list[dict]:
-    """Usable T over widths, with and without a threshold."""
+def demands() -> list[Demand]:
+    """What is asked of residual networks: over copies, shapes, active circuits, widths and tolerances."""
+    S = (1, 2, 4, 8, 16)
+    copies = product((256, 512, 1024), THRESHOLDS, S)
+    few = ((128, 2048), (256, 1024), (512, 512), (1024, 256), (2048, 128), (4096, 64), (8192, 32))
+    many = ((512, 2048), (1024, 1024), (2048, 512), (4096, 256))
+    several = product(((512, 2, 0.0), (1024, 2, 0.0), (1024, 2, 0.7), (1024, 4, 0.0)), S)
+    widths = product(WIDTHS, THRESHOLDS)
+    return [
+        *(Demand(D, D, S, threshold=theta) for D, theta, S in copies),
+        *(Demand(D, M, S, threshold=theta) for D, M in few for S in (1, 8) for theta in THRESHOLDS),
+        *(Demand(D, M, S, threshold=theta) for D, M in many for S in (1, 8) for theta in THRESHOLDS),
+        *(Demand(D, D, S, z=z, threshold=theta) for (D, z, theta), S in several),
+        *(Demand(D, D, S, threshold=theta) for D, theta in widths for S in (1, 8)),
+        *(Demand(D, D, 8, threshold=theta, of="signal") for D, theta in widths),
+        *(Demand(512, 512, S, threshold=theta, of="signal") for theta in THRESHOLDS for S in (1, 2, 4)),
+        *(Demand(D, M, 8, of="signal") for D, M in ((512, 2048), (2048, 512))),
+        *(Demand(2048, 2048, S, tolerance=0.01, of=of) for S in (1, 8) for of in ("update", "signal")),
+        *(Demand(D, M, S, z=2) for D, M in few[1:] for S in (1, 8)),
+    ]
+
+
+def echoes() -> list[dict]:
+    """What circuits read back of the silent ones, [measured, predicted], in small networks: over forty seeds."""
     rows = []
-    for theta in THRESHOLDS:
-        for D in WIDTHS:
-            for seed in SEEDS:
-                rows.append({"D": D, "threshold": theta, "seed": seed, "T": usable(D, theta, seed)})
-                print(rows[-1], flush=True)
+    for s, seed in product(ECHOES, range(40)):
+        terms = one_layer(s, seed)
+        names = ("active written_back", "inactive written_back")
+        rows.append({**asdict(s), "seed": seed, "terms": {name: terms[name] for name in names}})
     return rows
+
+
+def held() -> list[dict]:
+    """The share of all squared error that few samples hold, over eight layers."""
+    return [{**asdict(s), "seed": seed, **held_by_few(s, seed, L=8)} for s in HELD for seed in range(20)]
+
+
+def single_answers() -> list[dict]:
+    """The errors of single answers over copies, active circuits and shapes."""
+    return sweep.run(answers, ANSWERS, range(12), DATA / "answers.json")
+
+
+def usable_circuits() -> list[dict]:
+    """Usable T of residual networks, after what was asked of them."""
+    return sweep.run(usable, demands(), SEEDS, DATA / "usable.json")
+
+
+def far() -> list[dict]:
+    """Predicted usable T up to widths that nobody builds."""
+    asked = [
+        Demand(2**a, 2**a, S, threshold=theta) for theta in THRESHOLDS for S in (1, 8) for a in (*range(7, 30, 2), 30)
+    ]
+    return [{**asdict(s), "predicted": theory.predicted_usable(s)} for s in asked]
 
 
 def trained() -> list[dict]:
@@ -192,7 +251,11 @@ def write(name: str, rows: list[dict]) -> None:
 SWEEPS: dict[str, Callable[[], list[dict]]] = {
     "terms": terms,
     "layers": layers,
+    "echoes": echoes,
+    "held": held,
+    "answers": single_answers,
     "usable": usable_circuits,
+    "far": far,
     "trained": trained,
     "reference": reference,
     "rotations": many_rotations,

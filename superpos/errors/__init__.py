@@ -2,7 +2,7 @@
 
 from superpos.errors.ablation import Ablated, Squares, ablated, adversary
 from superpos.errors.measured import Errors, RotationErrors, Summary, measure, rotations
-from superpos.errors.relative import Relative, relative
+from superpos.errors.relative import Relative, of_update, relative
 from superpos.errors.terms import Terms, terms
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "ablated",
     "adversary",
     "measure",
+    "of_update",
     "relative",
     "rotations",
     "terms",

@@ -1,4 +1,4 @@
-"""The relative squared error, one number for what an answer is worth. Every chapter that measures uses it."""
+"""The relative squared error of an answer: beside the signal, or beside what was to be changed. Chapters 6 to 13."""
 
 from typing import NamedTuple
 
@@ -29,9 +29,34 @@ def relative(estimate: Float[Tensor, "*layer B z d"], truth: Float[Tensor, "*lay
     Raises:
         ValueError: if the two have different shapes.
     """
-    if estimate.shape != truth.shape:
-        raise ValueError(f"estimate has shape {tuple(estimate.shape)}, truth {tuple(truth.shape)}; they must be alike")
-    off, size = (x.square().sum(dim=(-2, -1)) for x in (estimate.double() - truth.double(), truth.double()))
+    _check_alike("estimate", estimate, truth.shape)
+    return _relative(estimate.double() - truth.double(), truth.double())
+
+
+def of_update(
+    estimate: Float[Tensor, "*layer B z d"], truth: Float[Tensor, "*layer B z d"], before: Float[Tensor, "B z d"]
+) -> Relative:
+    """The error of the update, Σ|x̂ − x|² / Σ|x − x_before|² over samples and circuits, one for each layer.
+
+    `before` is the state that the network was given, x_before. A network that leaves it as it is scores exactly 1, the
+    same network beside the signal, as `relative` has it, only what the layers were to change: little, if that was
+    little. Sums, standard errors and 0/0 as in `relative`. Chapter 6.
+
+    Raises:
+        ValueError: if the states have different shapes.
+    """
+    _check_alike("estimate", estimate, truth.shape)
+    _check_alike("before", before, truth.shape[-3:])
+    return _relative(estimate.double() - truth.double(), truth.double() - before.double())
+
+
+def _check_alike(name: str, x: Tensor, shape: torch.Size) -> None:
+    if x.shape != shape:
+        raise ValueError(f"{name} has shape {tuple(x.shape)}, truth {tuple(shape)}; they must be alike")
+
+
+def _relative(error: Float[Tensor, "*layer B z d"], asked: Float[Tensor, "*layer B z d"]) -> Relative:
+    off, size = (x.square().sum(dim=(-2, -1)) for x in (error, asked))
     total_off, total = off.mean(dim=-1), size.mean(dim=-1)
     ratio = share(total_off, total)
     batch = off.shape[-1]

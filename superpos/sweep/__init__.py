@@ -10,19 +10,21 @@ from typing import TYPE_CHECKING
 
 from superpos.circuits import kaleidoscopes
 from superpos.sweep.capacity import CONSTRUCTIONS, Capacity, capacity, predicted_capacity
+from superpos.sweep.demands import measured_error, usable
 from superpos.sweep.experiments import (
     RotationSetting,
     Setting,
     accuracy,
+    answers,
+    held_by_few,
     many_layers,
     one_layer,
     rotations,
     setting,
     stored,
-    usable,
 )
 from superpos.sweep.rows import store
-from superpos.theory import predicted_usable, seizure_limit
+from superpos.theory import Demand, predicted_usable, seizure_limit
 
 if TYPE_CHECKING:
     from superpos.sweep.jobs import run
@@ -30,12 +32,16 @@ if TYPE_CHECKING:
 __all__ = [
     "CONSTRUCTIONS",
     "Capacity",
+    "Demand",
     "RotationSetting",
     "Setting",
     "accuracy",
+    "answers",
     "capacity",
+    "held_by_few",
     "kaleidoscopes",
     "many_layers",
+    "measured_error",
     "one_layer",
     "predicted_capacity",
     "predicted_usable",

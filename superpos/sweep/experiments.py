@@ -4,7 +4,6 @@ So a stored result can be recomputed alone. `scripts/sweeps.py` runs them all; `
 """
 
 import json
-import math
 from dataclasses import dataclass, fields
 from importlib.resources import files
 from typing import TypeVar
@@ -13,6 +12,7 @@ import torch
 
 from superpos import balanced, circuits, errors, residual, theory
 from superpos.sweep.capacity import Capacity
+from superpos.theory import Demand
 
 _TERMS = ("read_off", "read_in", "averaged", "neuron", "own", "written_back", "total")
 
@@ -46,7 +46,7 @@ class RotationSetting:
     code: str = "progression"
 
 
-K = TypeVar("K", Setting, RotationSetting, Capacity)
+K = TypeVar("K", Setting, RotationSetting, Capacity, Demand)
 
 
 def setting(row: dict, kind: type[K] = Setting) -> K:
@@ -117,6 +117,50 @@ def many_layers(setting: Setting, seed: int, *, L: int, batch: int = 256) -> dic
     return {"measured": measured.relative.tolist(), "predicted": [p.relative for p in predicted]}
 
 
+def answers(setting: Setting, seed: int, *, batch: int = 4096) -> dict[str, float]:
+    """The errors of single answers of one layer, not their mean alone: how bad are the rare ones? Chapter 8.
+
+    An answer is the estimate of one active circuit in one sample. Circuits, large network, active sets and inputs are
+    drawn anew from the seed.
+
+    Returns:
+        "of_update" and "of_signal", Σ|x̂ − x|² over Σ|x − x⁰|² and over Σ|x|²; "lost", the share of answers whose
+        squared error is larger than the mean square of what was to change; "worst", the largest squared error among
+        the best 999 of 1,000, over that mean.
+    """
+    s = setting
+    small = circuits.random_residual(s.T, s.d, s.m, 1, seed=seed, threshold=s.threshold)
+    active = circuits.random_active(s.T, batch, s.z, seed=seed)
+    x = circuits.sphere(batch, s.z, s.d, seed=seed)
+    truth = small.run(active, x)[1]
+    estimate = residual.embed(small, s.D, s.M, s.S, seed=seed).run(active, x).estimates[1]
+    change = (truth - x).square().sum(dim=-1).mean()
+    each = (estimate - truth).square().sum(dim=-1).flatten() / change
+    return {
+        "of_update": errors.of_update(estimate, truth, x).error.item(),
+        "of_signal": errors.relative(estimate, truth).error.item(),
+        "lost": (each > 1).double().mean().item(),
+        "worst": each.quantile(0.999).item(),
+    }
+
+
+def held_by_few(setting: Setting, seed: int, *, L: int, batch: int = 256, few: int = 3) -> dict[str, list[float]]:
+    """The share of the inactive circuits' squared states that the worst few samples hold, after each of L layers.
+
+    Were all samples alike, it would be few/batch. Drawn as in `many_layers`. Chapter 7.
+    """
+    s = setting
+    small = circuits.random_residual(s.T, s.d, s.m, L, seed=seed, threshold=s.threshold)
+    large = residual.embed(small, s.D, s.M, s.S, seed=seed)
+    active = circuits.random_active(s.T, batch, s.z, seed=seed)
+    shares = []
+    for l, (_, X) in zip(large.depths, large.states(active, circuits.sphere(batch, s.z, s.d, seed=seed)), strict=True):
+        states = large.read_all(X, l).square().sum(dim=-1)
+        by_sample = states.scatter(1, active, 0.0).sum(dim=1).sort(descending=True).values
+        shares.append((by_sample[:few].sum() / by_sample.sum()).item())
+    return {"held": shares}
+
+
 def rotations(setting: RotationSetting, seed: int, *, L: int, batch: int | None = None) -> dict[str, list[float]]:
     """The errors of conditional rotations after each of L layers, and the share of neurons on. Chapter 10.
 
@@ -144,23 +188,6 @@ def rotations(setting: RotationSetting, seed: int, *, L: int, batch: int | None 
     }
 
 
-def usable(D: int, threshold: float, seed: int, *, S: int = 8, d: int = 4, error: float = 0.1) -> float:
-    """The T at which the relative squared error after one layer is `error`, measured, z = 1 and M = D. Chapter 8.
-
-    A secant search in log T and log error, without a look at the theory, until the error is within 10% of the target;
-    then the last step's interpolation. `superpos.theory.predicted_usable` foretells it.
-    """
-    points: list[tuple[float, float]] = []
-    T = max(4, D // d)
-    for _ in range(12):
-        measured = _relative(D, T, threshold, seed, S, d)
-        points.append((math.log(T), math.log(measured / error)))
-        if abs(points[-1][1]) < 0.1 and len(points) > 1:
-            break
-        T = max(2, round(math.exp(_crossing(points))))
-    return math.exp(_crossing(points))
-
-
 def accuracy(
     D: int, T: int, z: int, seed: int, *, S: int = 8, threshold: float = 0.5, batch: int = 2000
 ) -> dict[str, float]:
@@ -186,24 +213,6 @@ def accuracy(
         "dedicated": fit * right[0] + (1 - fit) * 0.5,
         "error": errors.relative(estimate, truth).error.item(),
     }
-
-
-def _relative(D: int, T: int, threshold: float, seed: int, S: int, d: int) -> float:
-    small = circuits.random_residual(T, d, d, 1, seed=seed, threshold=threshold)
-    large = residual.embed(small, D, D, S, seed=seed)
-    active = circuits.random_active(T, 1024, 1, seed=seed)
-    x = circuits.sphere(1024, 1, d, seed=seed)
-    truth, estimate = small.run(active, x)[1], large.run(active, x).estimates[1]
-    return errors.relative(estimate, truth).error.item()
-
-
-def _crossing(points: list[tuple[float, float]]) -> float:
-    """Where log error crosses 0: a line through the last two points, of slope 2 through the first alone."""
-    (x, y) = points[-1]
-    slope = 2.0
-    if len(points) > 1 and points[-2][0] != x:
-        slope = min(4.0, max(0.5, (y - points[-2][1]) / (x - points[-2][0])))
-    return x - y / slope
 
 
 def _inactive(active: torch.Tensor, T: int, *, seed: int, count: int = 4) -> torch.Tensor:

@@ -8,7 +8,8 @@ usable number of circuits are our own.
 """
 
 from superpos.codes import served
-from superpos.theory.capacity import counting_bound, predicted_usable, readout_floor, usable
+from superpos.theory.capacity import counting_bound, readout_floor, usable
+from superpos.theory.demand import Demand, predicted_error, predicted_usable, usable_circuits
 from superpos.theory.equations import averaged, gaussian_self_term, interference, read_off, sharing
 from superpos.theory.lanes import (
     circuits_in_lanes,
@@ -28,12 +29,12 @@ from superpos.theory.recursion import (
     layer,
     layers,
     statistics,
-    usable_circuits,
 )
 from superpos.theory.seizure import first_excess, leak, onset, rotations, seizure_limit
 from superpos.theory.slots import Rotations
 
 __all__ = [
+    "Demand",
     "Linear",
     "Masked",
     "Prediction",
@@ -62,6 +63,7 @@ __all__ = [
     "mlps",
     "onset",
     "point",
+    "predicted_error",
     "predicted_usable",
     "read_off",
     "readout_floor",

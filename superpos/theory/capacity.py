@@ -2,17 +2,13 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 
-import torch
-
-from superpos import circuits, codes
+from superpos import codes
 from superpos.checks import check_count, check_number
+from superpos.theory.demand import Demand, predicted_error, usable_circuits
 from superpos.theory.overlap import mlps
-from superpos.theory.recursion import layer, statistics, usable_circuits
 from superpos.theory.seizure import rotations
 
-_SAMPLE = 512  # small circuits whose statistics go into the recursion
 _ROUNDING = 1e-12  # an error below it is none
 
 
@@ -53,7 +49,10 @@ def usable(
     if construction == "dedicated":
         return D // d if D // d >= z else 0
     if construction == "residual":
-        return _largest(_residual(D, d, S, z, L), z, D * D // (d * d) if S * d <= D else 0, tolerance)
+        if S * d > D:
+            return 0
+        asked = Demand(D, D, S, z, tolerance=tolerance, of="signal", d=d, m=d)
+        return _largest(predicted_error(asked, L=L), z, D * D // (d * d), tolerance)
     if construction not in ("redundant", "balanced"):
         there = "dedicated, redundant, balanced or residual; for exact ask superpos.exact.plan(None, d, z=z, D=D)"
         raise ValueError(f"construction is {construction!r}; it must be {there}")
@@ -62,15 +61,6 @@ def usable(
     n = D // d
     predict = _redundant(n, S, z, L) if construction == "redundant" else _balanced(n, S, z, L)
     return _largest(predict, z, codes.max_circuits("line", n, S) if n else 0, tolerance)
-
-
-def predicted_usable(D: int, threshold: float, *, S: int = 8, d: int = 4, error: float = 0.1, seed: int = 0) -> int:
-    """The T at which the relative squared error of the residual construction reaches `error` after one layer.
-
-    `layer` with z = 1 and M = D, Gaussian circuits with m = d and a common threshold: only a sample of small circuits,
-    drawn from the seed, is looked at. `superpos.sweep.usable` measures it. Chapter 8.
-    """
-    return usable_circuits(_residual(D, d, S, 1, 1, threshold=threshold, seed=seed), error)
 
 
 def counting_bound(D: int, d: int) -> int:
@@ -122,21 +112,3 @@ def _redundant(n: int, S: int, z: int, L: int) -> Callable[[int], float]:
 
 def _balanced(n: int, S: int, z: int, L: int) -> Callable[[int], float]:
     return lambda T: rotations(codes.line(T, n, S), z, L)[-1].point.active
-
-
-def _residual(
-    D: int, d: int, S: int, z: int, L: int, *, threshold: float = 0.0, seed: int = 0
-) -> Callable[[int], float]:
-    small = circuits.random_residual(_SAMPLE, d, d, L, seed=seed, threshold=threshold)
-    active = torch.arange(_SAMPLE)[:, None] if z == 1 else circuits.random_active(_SAMPLE, _SAMPLE, z, seed=seed)
-    # These weights are independent: what pairs of a sample have in common is chance, which T circuits would blow up.
-    by_layer = [replace(s, traces=0.0) for s in statistics(small, active, circuits.sphere(_SAMPLE, z, d, seed=seed))]
-
-    def predict(T: int) -> float:
-        e = q = relative = 0.0
-        for s in by_layer:
-            prediction, e, q = layer(s, T, D, D, S, z, e=e, q=q)
-            relative = prediction.relative
-        return relative
-
-    return predict

@@ -85,8 +85,11 @@ def sharers(n: int, probability: float, c: float, kurtosis: float) -> tuple[Tens
     rate = probability / max(kurtosis, 1.0)
     spread = math.sqrt(n * rate)
     k = torch.arange(max(0, int(n * rate - 7 * spread)), int(min(n, n * rate + 8 * spread + 12)) + 1).double()
-    log_w = math.lgamma(n + 1) - torch.lgamma(k + 1) - torch.lgamma(n - k + 1)
-    log_w += torch.special.xlogy(k, torch.full_like(k, rate)) + torch.special.xlogy(n - k, torch.full_like(k, 1 - rate))
+    # By the ratios of neighbours: at astronomical n the logarithms of factorials would cancel to nothing.
+    odds = math.log(rate / (1 - rate)) if 0 < rate < 1 else math.copysign(1e30, rate - 0.5)
+    steps = torch.log((n - k[:-1]) / (k[:-1] + 1)) + odds
+    log_w = torch.cat([steps.new_zeros(1), steps.cumsum(0)])
+    log_w = log_w - log_w.max()
     w = log_w.exp()
     of = torch.arange(len(k)) * min(len(k), _COUNTS) // len(k)
     grouped = torch.zeros(int(of[-1]) + 1, dtype=torch.float64).index_add(0, of, w)

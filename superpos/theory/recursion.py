@@ -1,14 +1,13 @@
 """All terms of one layer, and from layer to layer. Chapters 6 and 7."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from superpos.checks import check_copies, check_count, check_number
+from superpos.checks import check_copies, check_count
 from superpos.circuits import ResidualCircuits, carry_bias
 from superpos.theory.equations import averaged, interference, read_off, sharing
 from superpos.theory.neurons import alike, answers, collisions, copies, grouped, sharers
@@ -27,6 +26,7 @@ class Statistics:
         w_in: |w_in,j|² of every small neuron, own coordinates.
         w_indicator: (b + θ)² of every small neuron, the column of the on-indicator; 0 without one.
         x, y: mean |x|² before and after the layer, on-indicator included.
+        change: mean |x − x⁰|² after the layer: what all layers so far are to change.
         t: circuits of a sample of the batch.
         pre: their true pre-activations p.
         columns: their w_out.
@@ -39,6 +39,7 @@ class Statistics:
     theta: float
     x: float
     y: float
+    change: float
     w_in: Float[Tensor, "T m"]
     w_indicator: Float[Tensor, "T m"]
     t: Int64[Tensor, " samples"]
@@ -69,6 +70,7 @@ def statistics(
     w_in, _, theta = carry_bias(circuits, threshold)
     indicator = w_in.shape[-1] - circuits.d
     size = states.square().sum(dim=-1).mean(dim=(1, 2)) + indicator
+    change = (states - states[0]).square().sum(dim=-1).mean(dim=(1, 2))
     # Evenly spaced rows of the batch are sample enough.
     flat = active.flatten()
     kept = torch.linspace(0, len(flat) - 1, min(len(flat), _SAMPLES), dtype=torch.float32).long()
@@ -84,6 +86,7 @@ def statistics(
                 theta=theta[l],
                 x=size[l].item(),
                 y=size[l + 1].item(),
+                change=change[l + 1].item(),
                 w_in=own[..., : circuits.d].square().sum(dim=-1),
                 w_indicator=own[..., circuits.d :].square().sum(dim=-1),
                 t=t,
@@ -118,16 +121,25 @@ class Terms:
 
 @dataclass(frozen=True)
 class Prediction:
-    """The predicted terms after one layer, for active and inactive circuits, and the signal |x|² they stand against."""
+    """The predicted terms after one layer, for active and inactive circuits.
+
+    They stand against the signal |x|² or against the change |x − x⁰|² that was asked for, both means over the batch.
+    """
 
     active: Terms
     inactive: Terms
     signal: float
+    change: float
 
     @property
     def relative(self) -> float:
         """The mean squared error of active circuits over their mean squared signal."""
         return self.active.total / self.signal
+
+    @property
+    def of_update(self) -> float:
+        """The mean squared error of active circuits over the mean square of what was to change: doing nothing is 1."""
+        return self.active.total / self.change
 
 
 def layer(
@@ -222,6 +234,7 @@ def layer(
         active=Terms(*active, written_back=read_off(s.d, D, (T - z) * written) + back, total=total_active),
         inactive=Terms(*inactive, written_back=read_off(s.d, D, others * written), total=total_inactive),
         signal=s.y - float(s.indicator),
+        change=s.change,
     )
     return prediction, e, q
 
@@ -278,21 +291,3 @@ def layers(
         prediction, e, q = layer(s, circuits.T, D, M, S, active.shape[1], e=e, q=q)
         found.append(prediction)
     return found
-
-
-def usable_circuits(predict: Callable[[int], float], error: float = 0.1) -> int:
-    """The largest T, to a part in a thousand, for which the relative squared error predict(T) is at most `error`.
-
-    predict must grow with T without bound; the answer is bracketed by doubling and found by bisection, and is exact
-    below 1,000. It is 0 if not even one circuit is usable. Chapter 8.
-    """
-    check_number("error", error, at_least=0.0)
-    low, high = 0, 1
-    while predict(high) <= error:
-        low, high = high, 2 * high
-        if high > 2**60:
-            raise ValueError(f"predict stays at or below error = {error} up to T = 2**60; it must grow with T")
-    while high - low > max(1, low // 1000):
-        middle = (low + high) // 2
-        low, high = (middle, high) if predict(middle) <= error else (low, middle)
-    return low
