@@ -74,7 +74,7 @@ def legend_above(figure: Figure, ax: Axes, columns: int) -> None:
 
 def broken(text: str, width: float, size: float = float(SIZE)) -> list[str]:
     """The lines of a text, none wider than `width` inches unless it is a single word."""
-    lines: list[str] = []
+    lines, width = list[str](), 0.97 * width  # a screen's letters are a little wider than their outlines
     for word in text.split():
         longer = f"{lines[-1]} {word}" if lines else word
         if lines and TextPath((0, 0), longer, size=size).get_extents().width <= 72 * width:

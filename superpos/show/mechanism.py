@@ -1,0 +1,149 @@
+"""One layer drawn: what each circuit reads of the stream, what the neurons answer, what is written back.
+
+One drawing for chapters 4 to 7, of circuits with d = m = 1 in a residual network of any number of layers. All numbers
+are the network's own: `walk` takes them from its layers, `picture` draws them.
+"""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle, FancyBboxPatch
+from torch import Tensor
+
+from superpos.show.data import Drawn, note
+from superpos.show.lanes import OWNERS, ink
+from superpos.show.series import BLACK, WIDTH
+from superpos.show.titles import titled
+from superpos.show.walking import PARTS, QUIET, Step, text, walk
+
+__all__ = ["Step", "picture", "walk"]
+
+_WIDE, _HEAD, _FOOT = 5.3, 0.4, 0.72  # inches: the drawing, above the rows, below them
+_ROW, _TALLER = 0.8, 1.05  # a row; one in which arrows carry numbers
+_READS, _NEURON, _WRITES = 1.2, 2.95, 4.7  # the middles of the columns
+_BOX, _TALL, _ROUND = 0.62, 0.36, 0.27  # a box's width and height; a neuron's radius
+_WHITE = {"fc": "white", "ec": "none", "pad": 0.8}  # behind letters on a line
+_PALE, _GREY = "#8a8a8a", "#555555"
+
+
+def picture(step: Step, *, finding: str = "", numbers: bool | None = None) -> Figure:
+    """The step drawn: boxes for states, circles for neurons (filled: they answer), arrows for weights. Chapters 4 to 7.
+
+    Colours are the circuits'; a neuron that several circuits share is grey.
+
+    Args:
+        step: of `walk`.
+        finding: said above it in the place of the step's own sentence.
+        numbers: whether arrows carry their weights; None: if there are few of them.
+    """
+    T, M = len(step.reads), len(step.neurons)
+    few = step.carriers.numel() <= 4 if numbers is None else numbers
+    row = _TALLER if few else _ROW
+    tall = max(T, M) * row
+    high = _HEAD + tall + (_FOOT if _murmurs(step) else 0.0)
+    figure = Drawn(figsize=(WIDTH, high * WIDTH / _WIDE), layout="constrained")
+    ax = figure.subplots()
+    ax.set(xlim=(0, _WIDE), ylim=(high, 0), aspect="equal")
+    ax.set_axis_off()
+    rows, places = ([_HEAD + (k + 0.5) * tall / count for k in range(count)] for count in (T, M))
+    done = PARTS.index(step.part)
+    heads = (_READS, "reads"), (_NEURON, f"neurons, layer {step.layer + 1}"), (_WRITES, "writes")
+    for k, (x, head) in enumerate(heads[: 1 + done]):
+        ax.text(x, 0.15, head, ha="center", va="center", color=BLACK, weight="bold" if k == done else "normal")
+    if done > 0:
+        _arrows(ax, step, rows, places, few)
+        _neurons(ax, step, places, few)
+    _states(ax, step, rows)
+    if _murmurs(step):
+        _loop(ax, step, high)
+    for artist in ax.get_children():
+        artist.set_in_layout(False)  # texts must not move the axes: steps are compared
+    return titled(figure, finding or step.said, lines=3)
+
+
+def _murmurs(step: Step) -> bool:
+    return max(step.heard, default=0.0) > QUIET**2
+
+
+def _states(ax: Axes, step: Step, rows: Sequence[float]) -> None:
+    for t, y in enumerate(rows):
+        holds = f"holds {text(step.holds[t])}" if t in step.active else "silent"
+        ax.text(0.02, y, f"circuit {t + 1}\n{holds}", va="center", color=OWNERS[t], linespacing=1.25)
+        _box(ax, _READS, y, step.reads[t], t, t in step.active)
+        if step.part == "writes":
+            _box(ax, _WRITES, y, step.writes[t], t, t in step.active)
+            at = {"ha": "center", "va": "center", "color": BLACK, "bbox": _WHITE, "zorder": 3.6}
+            ax.text(_WRITES, y + 0.31, f"should be {text(step.should[t])}", **at)
+    note(ax, "reads", "circuits", holds=step.holds, value=step.reads)
+    if step.part == "writes":
+        note(ax, "writes", "circuits", value=step.writes, should=step.should)
+
+
+def _neurons(ax: Axes, step: Step, places: Sequence[float], few: bool) -> None:
+    note(ax, "neurons", "large neurons", given=step.given, value=step.neurons)
+    for n, y in enumerate(places):
+        owners = [t for t, some in enumerate(step.carriers.tolist()) if n in some]
+        on = bool(step.neurons[n] > 0)
+        colour = OWNERS[owners[0]] if len(owners) == 1 else _GREY
+        ax.add_patch(Circle((_NEURON, y), _ROUND, fc=colour if on else "white", ec=colour, lw=1.8, zorder=4))
+        letters = "black" if not on else "white" if len(owners) != 1 else ink(owners[0])
+        ax.text(_NEURON, y, text(step.neurons[n]), ha="center", va="center", zorder=5, color=letters)
+        parts = [step.w_in[t] * step.reads[t] for t in owners]
+        parts = [part for part in parts if abs(part) > QUIET]
+        told = f"ReLU({_sum(parts) if few and parts else text(step.given[n])})"
+        ax.text(_NEURON, y + 0.39, told, ha="center", va="center", zorder=3.6, bbox=_WHITE)
+
+
+def _arrows(ax: Axes, step: Step, rows: Sequence[float], places: Sequence[float], numbers: bool) -> None:
+    S = step.carriers.shape[1]
+    for t, y in enumerate(rows):
+        for n in step.carriers[t].tolist():
+            w, flows = step.w_in[t], abs(step.w_in[t] * step.reads[t]) > QUIET
+            _arrow(ax, (_READS + _BOX / 2, y), (_NEURON - _ROUND, places[n]), w, t, bool(flows), 0.33 * numbers)
+            note(ax, "arrow", f"circuit {t + 1} to neuron {n + 1}", weight=[w])
+            if step.part == "writes":
+                w, flows = step.w_out[t] / S, abs(step.w_out[t] * step.neurons[n]) > QUIET
+                _arrow(ax, (_NEURON + _ROUND, places[n]), (_WRITES - _BOX / 2, y), w, t, bool(flows), 0.62 * numbers)
+                note(ax, "arrow", f"neuron {n + 1} to circuit {t + 1}", weight=[w])
+
+
+def _arrow(
+    ax: Axes, start: tuple[float, float], end: tuple[float, float], w: Tensor, t: int, flows: bool, number: float
+) -> None:
+    """A weight, in the colour of the circuit that owns it, thick where something flows; its number so far along."""
+    style = {"arrowstyle": "-|>", "color": OWNERS[t], "lw": 2.2 if flows else 0.9, "shrinkA": 1, "shrinkB": 1}
+    ax.annotate("", end, start, arrowprops=style, zorder=3 if flows else 2)
+    if number:
+        x, y = (a + number * (b - a) for a, b in zip(start, end, strict=True))
+        ax.text(x, y, f"× {text(w)}", ha="center", va="center", color=OWNERS[t], bbox=_WHITE, zorder=3.5)
+
+
+def _loop(ax: Axes, step: Step, high: float) -> None:
+    """What is written goes into the stream, and is read again; below, what that has come to."""
+    top, low, now = high - _FOOT + 0.08, high - 0.4, step.layer > 0 and step.part == "reads"
+    style = {"color": BLACK if now else _PALE, "lw": 2.2 if now else 1.0}
+    ax.plot([_WRITES, _WRITES, _READS, _READS], [top, low, low, top + 0.1], **style)
+    ax.annotate("", (_READS, top - 0.02), (_READS, low), arrowprops={"arrowstyle": "-|>", **style})
+    ax.text(_NEURON, low, "the stream", ha="center", va="center", color=BLACK if now else _GREY, bbox=_WHITE)
+    so_far = " → ".join(text(value) for value in step.heard)
+    ax.text(0.02, high - 0.1, f"mean square read by silent circuits: {so_far}", va="center")
+    note(ax, "heard", "mean square read by silent circuits", x=range(len(step.heard)), y=step.heard)
+
+
+def _box(ax: Axes, x: float, y: float, value: Tensor, t: int, active: bool) -> None:
+    loud = abs(value) > QUIET
+    face = OWNERS[t] if active else "white"
+    style = "round,pad=0,rounding_size=0.08"
+    corner = (x - _BOX / 2, y - _TALL / 2)
+    ax.add_patch(FancyBboxPatch(corner, _BOX, _TALL, boxstyle=style, fc=face, ec=OWNERS[t], lw=1.8, zorder=4))
+    if loud and not active:
+        shade = FancyBboxPatch(corner, _BOX, _TALL, boxstyle=style, fc=OWNERS[t], ec="none", alpha=0.3, zorder=4)
+        ax.add_patch(shade)
+    ax.text(x, y, text(value), ha="center", va="center", zorder=5, color=ink(t) if active else "black")
+
+
+def _sum(parts: Sequence[Tensor]) -> str:
+    """0.80 − 0.50."""
+    first, *rest = [float(part) for part in parts]
+    return text(first) + "".join(f" {'−' if part < 0 else '+'} {text(abs(part))}" for part in rest)

@@ -1,0 +1,156 @@
+"""The mechanism drawn: its numbers are the network's own, its sentences are true of them."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
+
+from superpos import circuits, residual
+from superpos.show import figures, mechanism
+from superpos.show.data import Drawn
+
+figures.style()
+
+
+def one_layer(w_in, w_out, neurons, M, theta=0.0):
+    """Circuits with orthogonal places, on the neurons that are given: hand-sized."""
+    T = len(w_in)
+    small = circuits.ResidualCircuits(
+        torch.tensor(w_in).view(1, T, 1, 1), torch.tensor(w_out).view(1, T, 1, 1), torch.full((1, T, 1), -theta)
+    )
+    E, n = torch.eye(T).view(T, T, 1), torch.tensor(neurons).view(1, T, 1, -1)
+    W_in = residual.writing_to_neurons(E, small.w_in[0], n[0], M)
+    W_out = residual.writing_back(E, small.w_out[0], n[0], M)
+    layer = residual.ResidualLayer(W_in, torch.full((M,), -theta), W_out.mT)
+    return residual.ResidualNetwork(1, E, n, [layer]), small
+
+
+@pytest.fixture(scope="module")
+def loop():
+    """Four circuits where three have room, three layers: the one of chapter 7, and its steps."""
+    four = circuits.random_residual(4, 1, 1, 3, seed=127)
+    network = residual.embed(four, D=3, M=4, S=2, seed=127)
+    return network, four, mechanism.walk(network, four, [0], torch.tensor([1.0]))
+
+
+def told(figure, kind):
+    assert isinstance(figure, Drawn)
+    return [one for panel in figure.record()["panels"] for one in panel["series"] if one["kind"] == kind]
+
+
+def test_steps_are_the_networks(loop):
+    network, four, steps = loop
+    run = network.run(torch.tensor([[0]]), torch.ones(1, 1, 1))
+    assert [step.title for step in steps[:4]] == [
+        "layer 1: reads", "layer 1: neurons", "layer 1: writes", "layer 2: reads",
+    ]  # fmt: skip
+    read = [step for step in steps if step.part == "reads"]
+    assert [step.reads[0].item() for step in read] == pytest.approx(run.estimates[:, 0, 0, 0].tolist(), abs=1e-6)
+    alone = four.run(torch.tensor([[0]]), torch.ones(1, 1, 1))[:, 0, 0, 0]
+    assert [step.holds[0].item() for step in read] == alone.tolist()
+    for before, after in pairwise(read):
+        # what stands in the stream afterwards is what stood there, and what all circuits have written
+        gram = network.E[..., 0] @ network.E[..., 0].mT
+        written = next(s for s in steps if s.layer == before.layer and s.part == "writes").writes
+        assert after.reads.tolist() == pytest.approx((before.reads + gram @ written).tolist(), abs=1e-5)
+    silent = torch.stack([step.reads[1:].square().mean() for step in read]).tolist()
+    assert read[-1].heard == pytest.approx(silent)
+    assert silent == sorted(silent)  # they murmur louder in each layer
+
+
+def test_numbers_drawn_are_those_of_the_step(loop):
+    network, four, steps = loop
+    for step in steps[2:5]:
+        figure = mechanism.picture(step)
+        [reads] = told(figure, "reads")
+        assert reads["value"] == pytest.approx(step.reads.tolist(), rel=1e-5)
+        if step.part == "reads":
+            assert not told(figure, "neurons")
+            continue
+        [neurons] = told(figure, "neurons")
+        assert neurons["value"] == pytest.approx(step.neurons.tolist(), rel=1e-5)
+        weights = {one["label"]: one["weight"][0] for one in told(figure, "arrow")}
+        for t in range(4):
+            for n in network.neurons[step.layer, t, 0].tolist():
+                w = four.w_in[step.layer, t, 0, 0].item()
+                assert weights[f"circuit {t + 1} to neuron {n + 1}"] == pytest.approx(w, rel=1e-5)
+                if step.part == "writes":
+                    w = four.w_out[step.layer, t, 0, 0].item() / 2
+                    assert weights[f"neuron {n + 1} to circuit {t + 1}"] == pytest.approx(w, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("neurons", "M", "active", "x", "given", "writes"),
+    [
+        # one neuron for both: ReLU(0.8), which both take for theirs, 1 and 0.5 of it
+        ([0, 0], 1, [0], [0.8], [0.8], [0.8, 0.4]),
+        # ReLU(0.8 − 0.5) = 0.3, where 0.8 and ReLU(−0.5) = 0 are wanted
+        ([0, 0], 1, [0, 1], [0.8, 0.5], [0.3], [0.3, 0.15]),
+        # two copies each, one neuron in common: (0.8 + 0.3)/2 = 0.55, and half of (0.3 + 0)/2 = 0.075
+        ([[0, 1], [1, 2]], 3, [0, 1], [0.8, 0.5], [0.8, 0.3, -0.5], [0.55, 0.075]),
+        ([[0, 1], [1, 2]], 3, [], [], [0.0, 0.0, 0.0], [0.0, 0.0]),
+    ],
+)
+def test_by_hand(neurons, M, active, x, given, writes):
+    network, small = one_layer([1.0, -1.0], [1.0, 0.5], neurons, M)
+    step = mechanism.walk(network, small, active, torch.tensor(x))[2]
+    assert step.given.tolist() == pytest.approx(given)
+    assert step.neurons.tolist() == pytest.approx([max(0, p) for p in given])
+    assert step.writes.tolist() == pytest.approx(writes)
+    # alone, circuit 1 writes 1 · ReLU(0.8), circuit 2 writes 0.5 · ReLU(−0.5)
+    assert step.should.tolist() == pytest.approx([0.8 if 0 in active else 0, 0])
+
+
+def test_a_threshold_is_taken_off_before_the_answer():
+    network, small = one_layer([1.0], [1.0], [0], 1, theta=0.5)
+    step = mechanism.walk(network, small, [0], torch.tensor([0.8]))[2]
+    assert step.given.tolist() == pytest.approx([0.8])
+    assert step.neurons.tolist() == pytest.approx([0.3])
+
+
+def test_sentences_are_true():
+    network, small = one_layer([1.0, -1.0], [1.0, 0.5], [0, 0], 1)
+    said = [step.said for step in mechanism.walk(network, small, [0], torch.tensor([0.8]))]
+    assert said[0] == "Circuit 1 holds 0.80; circuit 2 holds and reads nothing."
+    assert said[1].endswith("Circuit 2 answers, although it should be silent.")
+    assert said[2].endswith("Circuit 2 murmurs: 0.40 in place of 0.")
+    assert said[3] == "All that was written is read again: circuit 2 reads 0.40."
+    none = [step.said for step in mechanism.walk(network, small, [], torch.tensor([]))]
+    assert none[0] == "Nobody is active; circuits 1 and 2 hold and read nothing."
+    both = [step.said for step in mechanism.walk(network, small, [0, 1], torch.tensor([0.8, 0.5]))]
+    assert both[0] == "Circuit 1 holds 0.80 and circuit 2 holds 0.50; they read 0.80, 0.50."
+    assert both[3].endswith("circuits 1 and 2 read 1.10, 0.65.")
+
+
+def test_words_of_the_steps_differ_and_have_the_numbers(loop):
+    *_, steps = loop
+    assert len({step.words for step in steps}) == len(steps)
+    last = steps[-1]
+    assert f"{last.heard[-1] / last.heard[-2]:.1f} times the mean square of a layer ago" in last.words
+    assert f"{last.reads[0]:.2f}" in last.words
+
+
+def test_pictures_stand_still_and_can_be_read_on_a_phone(loop):
+    *_, steps = loop
+    places = set()
+    for step in (steps[0], *steps[4:6], steps[-1]):
+        figure = mechanism.picture(step)
+        FigureCanvasAgg(figure).draw()
+        places.add((*figure.get_size_inches(), *figure.axes[0].bbox.bounds))
+        for text in figure.findobj(Text):
+            if text.get_text():
+                box = text.get_window_extent()
+                assert figure.bbox.x0 <= box.x0 <= box.x1 <= figure.bbox.x1, text
+                assert float(text.get_fontsize()) / 72 / figure.get_size_inches()[0] * 380 >= 11, text
+    assert len(places) == 1
+
+
+def test_what_cannot_be_drawn_is_refused():
+    wide = circuits.random_residual(2, 2, 1, 1, seed=0)
+    with pytest.raises(ValueError, match="d = 2, m = 1; drawn are d = m = 1"):
+        mechanism.walk(residual.embed(wide, 4, 2, 1, seed=0), wide, [0], torch.ones(2))
+    many = circuits.random_residual(6, 1, 1, 1, seed=0)
+    with pytest.raises(ValueError, match="6 circuits on 6 neurons; at most 5"):
+        mechanism.walk(residual.embed(many, 4, 6, 1, seed=0), many, [0], torch.ones(1))
