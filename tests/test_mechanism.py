@@ -1,6 +1,6 @@
 """The mechanism drawn: its numbers are the network's own, its sentences are true of them."""
 
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import pytest
 import torch
@@ -154,3 +154,33 @@ def test_what_cannot_be_drawn_is_refused():
     many = circuits.random_residual(6, 1, 1, 1, seed=0)
     with pytest.raises(ValueError, match="6 circuits on 6 neurons; at most 5"):
         mechanism.walk(residual.embed(many, 4, 6, 1, seed=0), many, [0], torch.ones(1))
+
+
+def test_plane_shows_what_is_read():
+    """Directions at a right angle and one half way: 1 stores 2, and 3 reads √2, the dot product."""
+    half = 0.5**0.5
+    E = torch.tensor([[1.0, 0.0], [0.0, 1.0], [half, half]])[..., None]
+    figure = mechanism.plane(E, [0], torch.tensor([2.0]), "What circuit 1 stores is read by circuit 3")
+    [reads] = told(figure, "reads")
+    assert reads["holds"] == [2, 0, 0]
+    assert reads["value"] == pytest.approx([2, 0, 2 * half], rel=1e-5)
+    said = [text.get_text() for text in figure.findobj(Text)]
+    assert "1 stores 2.00\nreads 2.00" in said
+    assert "3 stores 0\nreads 1.41, not 0" in said
+
+
+def test_terms_stand_apart_and_where_they_enter(loop):
+    *_, steps = loop
+    figure = mechanism.terms(steps[2], "An error enters a layer at five places")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    names = ("read-off", "read-in", "neuron", "own", "written back")
+    words = [text for text in figure.findobj(Text) if text.get_text() in names]
+    assert [one["label"] for one in told(figure, "term")] == list(names)
+    boxes = [word.get_window_extent() for word in words]
+    assert len(boxes) == 5
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+    others = [text for text in figure.findobj(Text) if text.get_text() and text not in words]
+    assert not [text for text in others for box in boxes if text.get_window_extent().overlaps(box)]
+    with pytest.raises(ValueError, match="the step is 'layer 1: reads'"):
+        mechanism.terms(steps[0], "An error enters a layer at five places")

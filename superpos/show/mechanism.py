@@ -13,11 +13,12 @@ from torch import Tensor
 
 from superpos.show.data import Drawn, note
 from superpos.show.lanes import OWNERS, ink
+from superpos.show.plane import plane
 from superpos.show.series import BLACK, WIDTH
 from superpos.show.titles import titled
 from superpos.show.walking import PARTS, QUIET, Step, text, walk
 
-__all__ = ["Step", "picture", "walk"]
+__all__ = ["Step", "picture", "plane", "terms", "walk"]
 
 _WIDE, _HEAD, _FOOT = 5.3, 0.4, 0.72  # inches: the drawing, above the rows, below them
 _ROW, _TALLER = 0.8, 1.05  # a row; one in which arrows carry numbers
@@ -27,20 +28,53 @@ _WHITE = {"fc": "white", "ec": "none", "pad": 0.8}  # behind letters on a line
 _PALE, _GREY = "#8a8a8a", "#555555"
 
 
-def picture(step: Step, *, finding: str = "", numbers: bool | None = None) -> Figure:
+def picture(step: Step, *, finding: str = "") -> Figure:
     """The step drawn: boxes for states, circles for neurons (filled: they answer), arrows for weights. Chapters 4 to 7.
 
-    Colours are the circuits'; a neuron that several circuits share is grey.
+    Colours are the circuits'; a neuron that several circuits share is grey. Arrows carry their weights where they are
+    few, and are thick where something flows.
 
     Args:
         step: of `walk`.
         finding: said above it in the place of the step's own sentence.
-        numbers: whether arrows carry their weights; None: if there are few of them.
     """
-    T, M = len(step.reads), len(step.neurons)
-    few = step.carriers.numel() <= 4 if numbers is None else numbers
-    row = _TALLER if few else _ROW
-    tall = max(T, M) * row
+    figure, _ = _drawn(step)
+    return titled(figure, finding or step.said, lines=3)
+
+
+def terms(step: Step, finding: str) -> Figure:
+    """The layer drawn, with the names of the terms of its error where they enter. Chapter 6.
+
+    Args:
+        step: the last part of a layer of `walk`, one in which silent circuits read something.
+        finding: said above it.
+
+    Raises:
+        ValueError: the step is another.
+    """
+    if step.part != "writes" or not _murmurs(step) or not step.silent:
+        raise ValueError(f"the step is {step.title!r}; terms are drawn where silent circuits read and have written")
+    figure, (rows, places) = _drawn(step)
+    ax, t, u = figure.axes[0], step.active[0], step.silent[0]
+    n = int(step.carriers[u, 0])
+    named = {
+        "read-off": (_READS, rows[u] + 0.31),
+        "read-in": ((_READS + _NEURON) / 2 - 0.1, (rows[u] + places[n]) / 2),
+        "neuron": (_NEURON + 0.6, places[n]),
+        "own": (_WRITES, rows[t] - 0.31),
+        "written back": ((_NEURON + _WRITES) / 2 + 0.25, sum(ax.get_ylim()) - 0.4),
+    }
+    for name, (x, y) in named.items():
+        word = ax.text(x, y, name, ha="center", va="center", weight="bold", bbox=_WHITE, zorder=6)
+        word.set_in_layout(False)
+        note(ax, "term", name, x=[x], y=[y])
+    return titled(figure, finding)
+
+
+def _drawn(step: Step) -> tuple[Figure, list[list[float]]]:
+    """The figure, and how far down the circuits and the neurons stand."""
+    T, M, few = len(step.reads), len(step.neurons), step.carriers.numel() <= 4
+    tall = max(T, M) * (_TALLER if few else _ROW)
     high = _HEAD + tall + (_FOOT if _murmurs(step) else 0.0)
     figure = Drawn(figsize=(WIDTH, high * WIDTH / _WIDE), layout="constrained")
     ax = figure.subplots()
@@ -59,7 +93,7 @@ def picture(step: Step, *, finding: str = "", numbers: bool | None = None) -> Fi
         _loop(ax, step, high)
     for artist in ax.get_children():
         artist.set_in_layout(False)  # texts must not move the axes: steps are compared
-    return titled(figure, finding or step.said, lines=3)
+    return figure, [rows, places]
 
 
 def _murmurs(step: Step) -> bool:
