@@ -81,10 +81,7 @@ def figures_without_finding(page: str) -> Iterator[str]:
     for cell in cells(page):
         for data in (output.get("data", {}) for output in cell["outputs"]):
             said = [data[DATA]["finding"]] if DATA in data and "image/svg+xml" in data else []
-            said += [
-                frame["panels"][0]["title"] if frame["panels"] else ""
-                for frame in data.get(FRAMES, {}).get("frames", [])
-            ]
+            said += [frame["finding"] for frame in data.get(FRAMES, {}).get("frames", [])]
             for finding in said:
                 if len(finding.split()) < 4:
                     yield f"a figure whose finding is {finding!r}:\n{cell['source']}"

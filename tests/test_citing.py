@@ -139,6 +139,8 @@ def test_cite_page_lists_key_figures():
 
 def label(entry: Entry) -> str:
     """How the text cites a source: who and when."""
+    assert entry.persons
+    assert entry.fields
     names = [" ".join(person.last_names) for person in entry.persons["author"]]
     who = " and ".join(names) if len(names) < 3 else f"{names[0]} and others"
     return f"{who}, {entry.fields['year']}"
@@ -147,6 +149,8 @@ def label(entry: Entry) -> str:
 @pytest.mark.parametrize("key", SOURCES)
 def test_a_source_has_an_author_a_year_and_an_address(key):
     entry = SOURCES[key]
+    assert entry.persons
+    assert entry.fields
     assert entry.persons["author"]
     assert re.fullmatch(r"\d{4}[a-z]?", entry.fields["year"])
     assert re.fullmatch(r"https://\S+", entry.fields.get("url", "")) or entry.fields.get("doi", "").startswith("10.")
@@ -157,9 +161,10 @@ def test_sources_are_cited_differently():
 
 
 def test_the_page_of_references_shows_author_year_and_address():
-    shown = {dt["id"].removeprefix("ref-"): dt for dt in html("book/references").select("article .citation")}
+    shown = {str(one["id"]).removeprefix("ref-"): one for one in html("book/references").select("article .citation")}
     assert set(shown) == set(SOURCES)
     for key, entry in SOURCES.items():
+        assert entry.fields
         assert entry.fields["year"] in shown[key].get_text()
         assert shown[key].select("a.external[href^=https]")
 

@@ -148,7 +148,8 @@ def test_the_page_lists_every_claim_once_under_its_kind():
         one for page in PAGES if (path := EXECUTED / f"{page}.ipynb").exists() for one in claims_page.claims_of(path)
     ]
     kinds, *tables = html("book/claims").select("table.claims")
-    counted = {row.find("em").get_text(): int(row.find_all("td")[1].get_text()) for row in kinds.select("tbody tr")}
+    rows = [[cell.get_text(strip=True) for cell in row.find_all("td")] for row in kinds.select("tbody tr")]
+    counted = {kind.partition(":")[0]: int(count) for kind, count, _ in rows}
     assert counted == {kind: 0 for kind in KINDS} | Counter(one.kind for one in recorded)
     listed = Counter(row.find_all("td")[4].get_text(strip=True) for one in tables for row in one.select("tbody tr"))
     assert listed == Counter(one.kind for one in recorded)

@@ -71,7 +71,7 @@ def tune(
 
 
 def tuned(setting: Tuning, seed: int) -> dict[str, float]:
-    """The error on samples that training has not seen, before and after it: squared, over the squared signal. Chapter 14.
+    """The squared error over the squared signal, on samples that training has not seen: before and after. Chapter 14.
 
     Network, batches and the 2,000 samples of the test are drawn from the seed. Training has the even rows of the tasks'
     held-out samples, the test the odd ones.
@@ -94,7 +94,7 @@ def tuned(setting: Tuning, seed: int) -> dict[str, float]:
 
 
 def halves(tasks: Tasks) -> tuple[Tasks, Tasks]:
-    """The tasks with the even rows of their held-out samples, and with the odd ones: to train on and to test. Chapter 14."""
+    """The tasks with the even rows of their held-out samples, for training, and with the odd ones. Chapter 14."""
     even = torch.arange(len(tasks.pool), device=tasks.pool.device) % 2 == 0
     return replace(tasks, pool=tasks.pool & even), replace(tasks, pool=tasks.pool & ~even)
 

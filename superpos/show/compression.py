@@ -1,15 +1,12 @@
-"""Pictures of a compressed network: who owns which weight, and its certificate."""
+"""The picture of a compressed network: who owns which weight."""
 
-import torch
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from superpos.compression import Certificate, Compressed
+from superpos.compression import Compressed
 from superpos.show.data import Drawn, note_matrix
-from superpos.show.figures import pair
 from superpos.show.lanes import OWNERS
-from superpos.show.series import BLACK, both, line
+from superpos.show.series import BLACK
 
 _NAMED = 40  # with more modules, no numbers are written
 
@@ -33,29 +30,4 @@ def owners(network: Compressed, l: int, *, height: float = 5.2) -> Figure:
             ax.annotate(network.name(t), at, ha="center", va="center", fontsize=9, bbox=box)
     ax.set(xlabel="from neuron", ylabel="to neuron")
     ax.grid(False)
-    return figure
-
-
-def certificate(certificate: Certificate, *, height: float = 3.4) -> Figure:
-    """Left, the error after each layer, found and expected; right, of each module, the worst first."""
-    layers = torch.arange(1, len(certificate.measured) + 1)
-    found = [layer.relative for layer in certificate.measured]
-    left = [both("found", layers, found)]
-    if certificate.expected is not None:
-        left.append(line("expected", layers, certificate.expected))
-    errors = sorted((m.relative for m in certificate.modules if 0 < m.relative < torch.inf), reverse=True)
-    right = [line("", torch.arange(1, len(errors) + 1), errors)]
-    figure = pair(
-        left,
-        right,
-        ("layer", "modules, the worst first"),
-        ("squared error / squared signal", ""),
-        ("after each layer", "outputs of each module"),
-        log="y",
-        height=height,
-    )
-    shown = [y for y in (*found, *(certificate.expected or ())) if 0 < y < torch.inf]
-    if shown:  # two decades at least: rounding that differs by a few percent is no story
-        figure.axes[0].set_ylim(min(shown) / 10, max(shown) * 10)
-    figure.axes[1].xaxis.set_major_locator(MaxNLocator(4, integer=True))
     return figure

@@ -13,7 +13,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from superpos.show.frames import PIXELS, Frame, Frames, Slider, Value, encode, frame, panels
+from superpos.show.frames import PIXELS, Frame, Frames, Slider, Value, encode, finding, frame, panels
 from superpos.show.live import Live
 
 STATIC = "SUPERPOS_STATIC"  # set in the kernels of the book's build: draw every frame
@@ -89,7 +89,7 @@ def _all_frames(
             size = size or tuple(figure.get_size_inches())
             if tuple(figure.get_size_inches()) != size:
                 raise ValueError(f"its size is {figure.get_size_inches()} inches, and the first frame's {size}")
-            frames.append(Frame(values, text, *encode(figure), panels(figure)))
+            frames.append(Frame(values, text, *encode(figure), panels(figure), finding(figure)))
         except Exception as error:
             where = ", ".join(f"{key} = {value!r}" for key, value in values.items())
             raise FrameFailed(f"{name}: the frame {where} cannot be drawn: {type(error).__name__}: {error}") from error

@@ -62,13 +62,15 @@ class Slider:
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture: its values, what it shows in words and in numbers, and the file (an SVG's text, a PNG in base64)."""
+    """One picture: its values, what it shows in words and in numbers, the file (an SVG's text, a PNG in base64), and
+    the sentence above it."""
 
     values: dict[str, Value]
     alt: str
     kind: Literal["svg", "png"]
     data: str
     panels: list[dict[str, Any]] = field(default_factory=list)
+    finding: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,12 @@ def frame(draw: Callable[..., Figure], alt: Callable[..., str], values: Mapping[
 def panels(figure: Figure) -> list[dict[str, Any]]:
     """The numbers of a figure that noted them, panel by panel; else none."""
     return figure.record()["panels"] if isinstance(figure, Drawn) else []
+
+
+def finding(figure: Figure) -> str:
+    """The sentence above a figure: its finding, or the title of its only axes."""
+    said = figure.finding if isinstance(figure, Drawn) else ""
+    return said or (figure.axes[0].get_title("left") if len(figure.axes) == 1 else "")
 
 
 def encode(figure: Figure) -> tuple[Literal["svg", "png"], str]:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from superpos.show.data import Drawn, note
-from superpos.show.series import BLACK, Series, draw, legend
+from superpos.show.series import BLACK, Series, draw, ends
 
 # Six of Okabe & Ito's colours and three more; no grey, which means several circuits on one slot. The number of the
 # circuit stands beside each: colour is never the only cue.
@@ -47,8 +47,9 @@ def cells_and_curves(
     for ax, lane in zip(left, lanes, strict=True):
         _cell(ax, lane)
     draw(right, series, "xy")
-    right.set(xlabel=xlabel, ylabel=ylabel, ylim=(None, 40 * right.get_ylim()[1]))  # room for the legend
-    legend(right)
+    right.set(xlabel=xlabel, ylabel=ylabel)
+    right.set_xticks(right.get_xticks()[::2], [tick.get_text() for tick in right.get_xticklabels()[::2]])  # narrow
+    ends(right, series)
     return figure
 
 
