@@ -114,7 +114,7 @@ def _is_free(series: Sequence[Series], level: float, log: bool) -> bool:
     for end in (min, max):
         ends = [float(np.asarray(one.y)[np.asarray(one.x) == end(np.asarray(one.x))][0]) for one in series]
         far.append(min(abs(np.log(y / level)) if log and y > 0 else abs(y - level) for y in ends))
-    return far[0] > far[1]
+    return bool(far[0] > far[1])
 
 
 def pair(

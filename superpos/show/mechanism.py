@@ -118,6 +118,8 @@ def _neurons(ax: Axes, step: Step, places: Sequence[float], few: bool) -> None:
     note(ax, "neurons", "large neurons", given=step.given, value=step.neurons)
     for n, y in enumerate(places):
         owners = [t for t, some in enumerate(step.carriers.tolist()) if n in some]
+        if not owners:
+            continue  # nobody's neuron
         on = bool(step.neurons[n] > 0)
         colour = OWNERS[owners[0]] if len(owners) == 1 else _GREY
         ax.add_patch(Circle((_NEURON, y), _ROUND, fc=colour if on else "white", ec=colour, lw=1.8, zorder=4))
