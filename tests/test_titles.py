@@ -144,3 +144,11 @@ def test_spread_by_hand():
     assert spread([1.0, 0.0], 2.0, -10.0, 10.0) == [1.5, -0.5]
     # 0 and 1 are moved to −0.5 and 1.5, which is too near to 3: the three share their middle, 4/3
     assert spread([0.0, 1.0, 3.0], 2.0, -10.0, 10.0) == pytest.approx([4 / 3 - 2, 4 / 3, 4 / 3 + 2])
+
+
+@pytest.mark.parametrize(("y", "side"), [([0.1, 0.2, 0.5, 0.9], "left"), ([0.9, 0.5, 0.2, 0.1], "right")])
+@pytest.mark.parametrize("log", ["", "y"])
+def test_a_level_is_named_where_there_is_room(y, side, log):
+    figure = figures.curves([line("", X, y)], "x", "y", log=log, marks={"doing nothing": 1.0})
+    [name] = [text for text in figure.axes[0].texts if text.get_text() == "doing nothing"]
+    assert name.get_horizontalalignment() == side

@@ -91,19 +91,30 @@ def curves(
     ylim: tuple[float, float] | None = None,
     direct: bool = False,
 ) -> Figure:
-    """Points and lines over one axis; `marks` draws labelled horizontal lines; `direct` puts the names of series at
+    """Points and lines over one axis; `marks` draws horizontal lines, named where there is room; `direct` puts the names of series at
     their right ends, in their colours, in place of a legend."""
     figure, axes = _axes(height)
     draw(axes[0], series, log)
     axes[0].set(xlabel=xlabel, ylabel=ylabel, **({"ylim": ylim} if ylim else {}))
     for name, level in (marks or {}).items():
         axes[0].axhline(level, color=BLACK, lw=0.9, ls=(0, (4, 3)))
-        axes[0].annotate(name, (1, level), xycoords=("axes fraction", "data"), ha="right", va="bottom")
+        left = _is_free(series, level, "y" in log)
+        at, side = ((0.01, level), "left") if left else ((1, level), "right")
+        axes[0].annotate(name, at, xycoords=("axes fraction", "data"), ha=side, va="bottom")
     if direct:
         ends(axes[0], series)
     else:
         legend(axes[0])
     return figure
+
+
+def _is_free(series: Sequence[Series], level: float, log: bool) -> bool:
+    """Whether a level's name has more room on the left than on the right: there all ends are farther from it."""
+    far = []
+    for end in (min, max):
+        ends = [float(np.asarray(one.y)[np.asarray(one.x) == end(np.asarray(one.x))][0]) for one in series]
+        far.append(min(abs(np.log(y / level)) if log and y > 0 else abs(y - level) for y in ends))
+    return bool(far[0] > far[1])
 
 
 def pair(

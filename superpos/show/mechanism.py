@@ -118,6 +118,8 @@ def _neurons(ax: Axes, step: Step, places: Sequence[float], few: bool) -> None:
     note(ax, "neurons", "large neurons", given=step.given, value=step.neurons)
     for n, y in enumerate(places):
         owners = [t for t, some in enumerate(step.carriers.tolist()) if n in some]
+        if not owners:
+            continue  # nobody's neuron
         on = bool(step.neurons[n] > 0)
         colour = OWNERS[owners[0]] if len(owners) == 1 else _GREY
         ax.add_patch(Circle((_NEURON, y), _ROUND, fc=colour if on else "white", ec=colour, lw=1.8, zorder=4))
@@ -138,7 +140,7 @@ def _arrows(ax: Axes, step: Step, rows: Sequence[float], places: Sequence[float]
             note(ax, "arrow", f"circuit {t + 1} to neuron {n + 1}", weight=[w])
             if step.part == "writes":
                 w, flows = step.w_out[t] / S, abs(step.w_out[t] * step.neurons[n]) > QUIET
-                _arrow(ax, (_NEURON + _ROUND, places[n]), (_WRITES - _BOX / 2, y), w, t, bool(flows), 0.62 * numbers)
+                _arrow(ax, (_NEURON + _ROUND, places[n]), (_WRITES - _BOX / 2, y), w, t, bool(flows), 0.52 * numbers)
                 note(ax, "arrow", f"neuron {n + 1} to circuit {t + 1}", weight=[w])
 
 
