@@ -59,7 +59,7 @@ def without_hints(page: str) -> Iterator[str]:
     """An exercise whose solution does not follow a hint."""
     text = (ROOT / f"{page}.md").read_text()
     for exercise, between in re.findall(
-        r"^:::\{exercise\}(.*)\n(.*?)^:{3,}\{solution\}", text, re.MULTILINE | re.DOTALL
+        r"^:::\{exercise\}([^\n]*)\n(.*?)^:{3,}\{solution\}", text, re.MULTILINE | re.DOTALL
     ):
         if not re.search(r"^:::\{admonition\} Hint\n:class: dropdown hint\n", between, re.MULTILINE):
             yield f"exercise{exercise} has no hint before its solution"

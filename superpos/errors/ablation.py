@@ -1,4 +1,4 @@
-"""What the answers of active circuits owe to the weights of inactive ones. Chapter 12."""
+"""What the answers of active circuits owe to the weights of inactive ones. Chapter 13."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from superpos.sampling import generator
 
 @dataclass(frozen=True, eq=False)
 class Squares:
-    """A square |δ|² of every sample of a batch, the mean over the circuits that are active in it. Chapter 12.
+    """A square |δ|² of every sample of a batch, the mean over the circuits that are active in it. Chapter 13.
 
     Attributes:
         each: one number a sample.
@@ -46,7 +46,7 @@ class Squares:
 
 @dataclass(frozen=True, eq=False)
 class Ablated:
-    """The outputs of active circuits without the weights of inactive ones, or with a part of these. Chapter 12.
+    """The outputs of active circuits without the weights of inactive ones, or with a part of these. Chapter 13.
 
     Attributes:
         before: |x̂ − x|² of the whole network, against the small circuits run alone, after the last layer.
@@ -66,7 +66,7 @@ def ablated(
     inputs: Float[Tensor, "B z d"],
     mask: Float[Tensor, "*B T"],
 ) -> Ablated:
-    """The outputs of active circuits when the weights of inactive circuit t are multiplied by mask_t. Chapter 12.
+    """The outputs of active circuits when the weights of inactive circuit t are multiplied by mask_t. Chapter 13.
 
     A network of T circuits has weights W(μ) = shared + Σ_t μ_t W_t, as `superpos.network.Network.masked` of its
     construction says, and is meant to be run with μ = 1. Active circuits keep their 1, whatever the mask says. A mask
@@ -113,7 +113,7 @@ def adversary(
 
         μ ← clamp(μ + step · sign ∂|x̂(μ) − x|²/∂μ, 0, 1),
 
-    from a random start, uniform in [0, 1]. It is the mask with the largest error seen on the way. Chapter 12.
+    from a random start, uniform in [0, 1]. It is the mask with the largest error seen on the way. Chapter 13.
 
     Args:
         network, circuits, active, inputs: as in `ablated`.

@@ -1,4 +1,4 @@
-"""Errors of the redundant and the balanced construction to first order in the overlap of codes. Chapters 9 to 12.
+"""Errors of the redundant and the balanced construction to first order in the overlap of codes. Chapters 9, 10 and 13.
 
 ρ is the mean squared overlap of two circuits, E_{t≠u}[(⟨e_t|e_u⟩/S)²]: `Code.rho` where all slots are used equally
 often, or `Code.rho_star`, exactly, of a given code.
@@ -72,7 +72,7 @@ def point(l: int, T: int, z: int, rho: float) -> Linear:
 
 @dataclass(frozen=True)
 class Masked:
-    """The predicted mean squared errors of active circuits whose network lost weights of inactive ones. Chapter 12.
+    """The predicted mean squared errors of active circuits whose network lost weights of inactive ones. Chapter 13.
 
     Attributes:
         after: |x̂_t(μ) − x_t|².
@@ -90,7 +90,7 @@ def masked(l: int, T: int, z: int, rho: float, *, mean: float, square: float, pr
 
     What comes back through an inactive circuit carries its μ once; what active circuits add to one another does not.
     So a network that has lost a share of its inactive circuits errs as one that never had them, and one without any
-    makes, at z = 1, no error at all, at every depth. Otherwise of first order in Tρ, as `mlps`. Chapter 12. Ours.
+    makes, at z = 1, no error at all, at every depth. Otherwise of first order in Tρ, as `mlps`. Chapter 13. Ours.
 
     Args:
         l, T, z, rho, pre: as in `mlps`.
@@ -111,7 +111,7 @@ def harm(T: int, S: int, rho: float) -> float:
 
         ½ + √λ/π + λ/2π,
 
-    in proportion to T: the more circuits, the more an adversary can choose from. Chapter 12. Ours.
+    in proportion to T: the more circuits, the more an adversary can choose from. Chapter 13. Ours.
     """
     links = T * (S * S * rho) ** 2
     return 0.5 + math.sqrt(links) / math.pi + links / (2 * math.pi)
