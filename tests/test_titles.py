@@ -7,7 +7,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from superpos.show import figures
+from superpos.show import figures, frames
 from superpos.show.figures import both, line, points
 from superpos.show.series import WIDTH
 from superpos.show.titles import SIZE, Ends, broken, spread
@@ -152,3 +152,13 @@ def test_a_level_is_named_where_there_is_room(y, side, log):
     figure = figures.curves([line("", X, y)], "x", "y", log=log, marks={"doing nothing": 1.0})
     [name] = [text for text in figure.axes[0].texts if text.get_text() == "doing nothing"]
     assert name.get_horizontalalignment() == side
+
+
+def test_a_frame_says_the_finding_or_the_title_of_its_only_axes():
+    one = DRAW["one"]()
+    one.axes[0].set_title("A title of its own")
+    assert frames.finding(one) == "A title of its own"
+    assert frames.finding(figures.titled(one, LONG)) == LONG
+    pair = DRAW["pair"]()
+    assert frames.finding(pair) == ""  # the title of a panel is none of the figure
+    assert frames.finding(figures.titled(pair, LONG)) == LONG
