@@ -82,7 +82,7 @@ def demands() -> list[Demand]:
     few = ((128, 2048), (256, 1024), (512, 512), (1024, 256), (2048, 128), (4096, 64), (8192, 32))
     many = ((512, 2048), (1024, 1024), (2048, 512), (4096, 256))
     several = product(((512, 2, 0.0), (1024, 2, 0.0), (1024, 2, 0.7), (1024, 4, 0.0)), S)
-    widths = product(WIDTHS, THRESHOLDS)
+    widths = list(product(WIDTHS, THRESHOLDS))
     return [
         *(Demand(D, D, S, threshold=theta) for D, theta, S in copies),
         *(Demand(D, M, S, threshold=theta) for D, M in few for S in (1, 8) for theta in THRESHOLDS),
