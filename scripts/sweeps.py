@@ -30,6 +30,7 @@ from superpos.sweep import (
     many_layers,
     one_layer,
     rotations,
+    stray,
     usable,
 )
 
@@ -218,6 +219,17 @@ def limits() -> list[dict]:
     return rows
 
 
+def idle() -> list[dict]:
+    """The share of idle slots on and the error of the point over 20 layers, n = 250, by code and T: mean of a batch."""
+    rows = []
+    for code, T, seed in product(("progression", "line"), (125, 200, 250, 300, 350, 400, 450, 500, 557), SEEDS):
+        s = RotationSetting(1000, T, 6, 1, code)
+        on = stray(s, seed, L=20, batch=100).mean(dim=1).tolist()
+        error = rotations(s, seed, L=20, batch=100)["point active"]
+        rows.append({**asdict(s), "seed": seed, "idle on": on, "point active": error})
+    return rows
+
+
 def capacity_settings(largest: bool) -> list[Capacity]:
     """Where T is searched for; `largest` are the settings of each construction's greatest width."""
     approximate, exact = (250, 500, 1000, 2000, 4000), (250, 500, 1000, 2000, 4000, 8000)
@@ -265,6 +277,7 @@ SWEEPS: dict[str, Callable[[], list[dict]]] = {
     "rotations": many_rotations,
     "seizure": seizure,
     "limits": limits,
+    "idle": idle,
     "capacity": capacities,
     "tuned": tuned,
 }

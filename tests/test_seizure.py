@@ -307,6 +307,16 @@ def test_a_stored_row_is_made_again() -> None:
         assert values == pytest.approx(row[name], rel=0.02, abs=1e-6), name
 
 
+@pytest.mark.parametrize(("start", "most"), [(64, 1000), (1, 1000), (1000, 1000), (3, 5)])
+def test_largest_that_does_not_seize(start: int, most: int) -> None:
+    for limit in (1, 2, 40, 300, 999):
+        asked: list[int] = []
+        found = theory.largest_without(lambda T, limit=limit: asked.append(T) or T > limit, start, most)
+        assert min(limit, most) / 1.03 <= found <= min(limit, most)
+        assert set(asked) <= set(range(1, most + 1))
+    assert theory.largest_without(lambda T: True, start, most) == 0
+
+
 def test_limit_is_where_the_idle_slots_switch_on() -> None:
     T = theory.seizure_limit(60, 4, 1, code="line", L=10)
     below, above = (theory.rotations(codes.line(round(f * T), 60, 4), 1, 10)[-1].idle_on for f in (0.9, 1.15))
