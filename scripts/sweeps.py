@@ -26,9 +26,11 @@ from superpos.sweep import (
     answers,
     capacity,
     held_by_few,
+    limit,
     many_layers,
     one_layer,
     rotations,
+    stray,
     usable,
 )
 
@@ -204,13 +206,27 @@ def seizure() -> list[dict]:
 
 
 def limits() -> list[dict]:
-    """The largest T for which 20 layers do not seize, to 3%: by width, code and number of active circuits."""
+    """The largest T for which 20 layers do not seize, to 3%: by width, code and number of active circuits.
+
+    Predicted, and measured in a network of each seed.
+    """
     rows = []
-    for code in ("progression", "line"):
-        for z in (1, 2):
-            for n in (125, 250, 500, 1000):
-                rows.append({"code": code, "n": n, "z": z, "S": 6, "T": theory.seizure_limit(n, 6, z, code=code)})
-                print(rows[-1], flush=True)
+    for n, code, z in product((125, 250, 500, 1000), ("progression", "line"), (1, 2)):
+        predicted = theory.seizure_limit(n, 6, z, code=code)
+        measured = [limit(n, 6, z, code, seed) for seed in SEEDS]
+        rows.append({"code": code, "n": n, "z": z, "S": 6, "T": predicted, "measured": measured})
+        print(rows[-1], flush=True)
+    return rows
+
+
+def idle() -> list[dict]:
+    """The share of idle slots on and the error of the point over 20 layers, n = 250, by code and T: mean of a batch."""
+    rows = []
+    for code, T, seed in product(("progression", "line"), (125, 200, 250, 300, 350, 400, 450, 500, 557), SEEDS):
+        s = RotationSetting(1000, T, 6, 1, code)
+        on = stray(s, seed, L=20, batch=100).mean(dim=1).tolist()
+        error = rotations(s, seed, L=20, batch=100)["point active"]
+        rows.append({**asdict(s), "seed": seed, "idle on": on, "point active": error})
     return rows
 
 
@@ -261,6 +277,7 @@ SWEEPS: dict[str, Callable[[], list[dict]]] = {
     "rotations": many_rotations,
     "seizure": seizure,
     "limits": limits,
+    "idle": idle,
     "capacity": capacities,
     "tuned": tuned,
 }

@@ -96,6 +96,26 @@ def test_two_active_circuits_on_one_slot_add_up() -> None:
     assert foretold.tolist() == pytest.approx(torch.tensor(found).mean(dim=0).tolist(), rel=0.06)
 
 
+@pytest.mark.parametrize(("name", "T"), [("line", 114), ("progression", 84)])
+def test_recursion_stays_with_networks_over_many_layers(name: str, T: int) -> None:
+    """Just short of the seizure a gain that is a little too large would switch on twice as many idle slots."""
+    code, setting = getattr(codes, name)(T, 125, 6), sweep.RotationSetting(500, T, 6, 1, name)
+    foretold = [p.idle_on for p in theory.rotations(code, 1, 12)]
+    measured = torch.stack([sweep.stray(setting, seed, L=12, batch=100).mean(dim=1) for seed in range(4)]).mean(dim=0)
+    assert measured[0] == foretold[0] == 0
+    assert measured[1:].tolist() == pytest.approx(foretold[1:], rel=0.2)
+
+
+def test_limit_of_a_network_is_where_its_idle_slots_switch_on() -> None:
+    T = sweep.limit(60, 4, 1, "progression", 0, L=8)
+    below, above = (
+        sweep.stray(sweep.RotationSetting(240, t, 4, 1), 0, L=8, batch=100)[-1].mean().item()
+        for t in (T, math.ceil(1.03 * T))
+    )
+    assert below < 1 / 3 < above
+    assert sweep.limit(60, 4, 1, "line", 0, L=1) == codes.max_circuits("line", 60, 4)  # layer 1 has no idle slot on
+
+
 # What one slot hears, layer by layer.
 
 
@@ -285,6 +305,16 @@ def test_a_stored_row_is_made_again() -> None:
     again = sweep.rotations(sweep.setting(row, sweep.RotationSetting), 3, L=5)
     for name, values in again.items():
         assert values == pytest.approx(row[name], rel=0.02, abs=1e-6), name
+
+
+@pytest.mark.parametrize(("start", "most"), [(64, 1000), (1, 1000), (1000, 1000), (3, 5)])
+def test_largest_that_does_not_seize(start: int, most: int) -> None:
+    for limit in (1, 2, 40, 300, 999):
+        asked: list[int] = []
+        found = theory.largest_without(lambda T, limit=limit: asked.append(T) or limit < T, start, most)
+        assert min(limit, most) / 1.03 <= found <= min(limit, most)
+        assert set(asked) <= set(range(1, most + 1))
+    assert theory.largest_without(lambda T: True, start, most) == 0
 
 
 def test_limit_is_where_the_idle_slots_switch_on() -> None:

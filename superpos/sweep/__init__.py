@@ -24,6 +24,7 @@ from superpos.sweep.experiments import (
     stored,
 )
 from superpos.sweep.rows import store
+from superpos.sweep.seizure import limit, stray
 from superpos.theory import Demand, predicted_usable, seizure_limit
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ __all__ = [
     "capacity",
     "held_by_few",
     "kaleidoscopes",
+    "limit",
     "many_layers",
     "measured_error",
     "one_layer",
@@ -51,6 +53,7 @@ __all__ = [
     "setting",
     "store",
     "stored",
+    "stray",
     "usable",
 ]
 

@@ -30,7 +30,7 @@ from superpos.theory.recursion import (
     layers,
     statistics,
 )
-from superpos.theory.seizure import first_excess, leak, onset, rotations, seizure_limit
+from superpos.theory.seizure import first_excess, largest_without, leak, onset, rotations, seizure_limit
 from superpos.theory.slots import Rotations
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "lanes_by_code",
     "lanes_by_sorting",
     "lanes_pay_from",
+    "largest_without",
     "layer",
     "layers",
     "leak",

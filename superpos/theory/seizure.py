@@ -1,6 +1,7 @@
 """Beyond first order: when the slots that should be silent switch on. Chapter 11. Ours."""
 
 import math
+from collections.abc import Callable
 
 from superpos import codes
 from superpos.checks import check_count
@@ -73,9 +74,8 @@ def first_excess(errors: list[float], T: int, z: int, rho: float, *, factor: flo
 def seizure_limit(n: int, S: int, z: int, *, code: str, L: int = 20) -> int:
     """The largest T, to 3%, with which fewer than a third of the idle slots are on after L layers: see `rotations`.
 
-    Or what the code holds, if that is less. The share has two fixed points: a few percent of stray slots, with which a
-    network can live, and about half of all, with which it cannot; which of them is reached changes suddenly with T.
-    Chapter 11.
+    Or what the code holds, if that is less. With few circuits the share stays small, with many it grows to about half;
+    between them it creeps up from layer to layer. `superpos.sweep.limit` measures it. Chapter 11.
 
     Args:
         n: slots.
@@ -88,10 +88,22 @@ def seizure_limit(n: int, S: int, z: int, *, code: str, L: int = 20) -> int:
     def seizes(T: int) -> bool:
         return rotations(getattr(codes, code)(T, n, S), z, L)[-1].idle_on > 1 / 3
 
-    low, high = 1, codes.max_circuits(code, n, S)
-    if not seizes(high):
-        return high
-    while high > 1.03 * low:
-        middle = round(math.sqrt(low * high))
+    return largest_without(seizes, n, codes.max_circuits(code, n, S))
+
+
+def largest_without(seizes: Callable[[int], bool], start: int, most: int) -> int:
+    """The largest T in 1 … most, to 3%, that does not seize: bracketed by doubling or halving, then log T is halved.
+
+    What is asked may be a network (`superpos.sweep.limit`) or its prediction (`seizure_limit`). Chapter 11.
+    """
+    low, high = 0, most + 1
+    T = max(1, min(start, most))
+    while low < T < high:
+        low, high = (low, T) if seizes(T) else (T, high)
+        T = min(2 * T, most) if high > most else max(T // 2, 1)
+        if low and high <= most:
+            break
+    while high - low > 1 and low and high > 1.03 * low:
+        middle = min(max(round(math.sqrt(low * high)), low + 1), high - 1)
         low, high = (low, middle) if seizes(middle) else (middle, high)
     return low

@@ -112,7 +112,9 @@ class Field:
         start = torch.zeros(self.G, self.P, self.z - 1, dtype=torch.float64)
         K = (self._linked_slots(others, start, kinds[:, 1:]) * (1 - meets)).sum(dim=-1)
         speaking, size = (q.mean(dim=1)[:, None, None] for q in (self.alpha, _square(self.x)))
-        y = self._heard(others, K) + (1 + self.S * self.chi) * (self.alpha[..., None] + shared * speaking)
+        # A circuit's own slots are all linked: it hears α̂ of them, and the −χ that _heard takes for them is given back.
+        own = self.alpha[..., None] + self.S * self.chi * speaking
+        y = self._heard(others, K) + own + (1 + self.S * self.chi) * shared * speaking
         xi = self._noise(others * (self.z * self.rho * size + self.norm))
         xi = xi + (shared * size).sqrt()[..., None] * self._direction(*a.shape)
         return _respond(y, xi + _rotated(self.x, self.turn)[:, :, None])
@@ -120,7 +122,7 @@ class Field:
     def _idle(self, b: Tensor, kinds: Tensor) -> tuple[Tensor, Tensor]:
         """(α, x) on the slots of inactive circuits, with b circuits on each, as if all of them were idle."""
         K = self._linked_slots(b - 1, self.met, kinds).sum(dim=-1)
-        y = self._heard(b - 1, K) + (1 + self.S * self.chi) * self.idle_alpha[..., None]
+        y = self._heard(b - 1, K) + self.idle_alpha[..., None]
         new = (K - self.met.sum(dim=-1, keepdim=True)).clamp_min(0)  # the rest is in what the circuit reads itself
         size = _square(self.x).mean(dim=1)[:, None, None]
         xi = self._noise(new * size / self.S**2 + (b - 1) * self.norm)
@@ -171,11 +173,17 @@ class Field:
     def _linked_slots(
         self, a: Float[Tensor, "G N S"], start: Float[Tensor, "G N z"], kinds: Tensor
     ) -> Float[Tensor, "G N S z"]:
-        """Of each of z active circuits, how many slots a circuits link, where `start` of them are linked already."""
+        """Of each of z active circuits, how many slots a circuits link, where `start` of them are linked already.
+
+        How many circuits share a slot with an active one is given by the code, so that all slots of a sample together
+        have a fixed number of links: what one slot has more, the others have less.
+        """
         found = [a.new_zeros(a.shape)[..., None][..., :0]]
         for t in range(start.shape[2]):
             below = self.links[a.long(), start[:, :, t : t + 1].long(), kinds[:, None, t : t + 1]]
-            found.append((self._uniform(*a.shape, 1) > below).sum(dim=-1, keepdim=True).double())
+            score = self._normal(*a.shape, 1)
+            score = score - score.mean(dim=(1, 2), keepdim=True)
+            found.append((torch.special.ndtr(score) > below).sum(dim=-1, keepdim=True).double())
         return torch.cat(found, dim=-1)
 
     def _chain(self) -> tuple[Float[Tensor, "a start kinds k"], Int64[Tensor, " T"]]:
