@@ -8,7 +8,7 @@ from itertools import combinations
 from built_book import NUMBERED, ROOT
 
 PAGE = (ROOT / "book/notation.md").read_text()
-SYMBOLS, TWICE = PAGE.split("(two-meanings)=")
+SYMBOLS, TWICE = PAGE.split("## Letters with two meanings")
 LETTER = re.compile(r"\\(?!langle|hat|bar|Delta|delta|mathcal)[A-Za-z]+|[A-Za-z](?![{])")
 CHAPTER = re.compile(r"\{doc\}`(\d+) <([^>]+)>`(?:–(\d+))?(?:, (\d+))?")
 Row = tuple[str, frozenset[int]]
