@@ -58,8 +58,9 @@ def stored(name: str, **where: float | int | str) -> list[dict]:
     """The rows of one experiment that `scripts/sweeps.py` has run, as they ship with the package.
 
     Args:
-        name: of the experiment: "capacity", "idle", "layers", "limits", "reference", "rotations", "seizure",
-            "terms", "trained", "tuned", "usable" or "published".
+        name: of the experiment: "answers", "capacity", "echoes", "far", "held", "idle", "layers", "limits",
+            "reference", "rotations", "seizure", "terms", "trained", "tuned" or "usable"; or "published", our run of
+            the published code of rotations with its settings.
         where: what a row must hold to be taken, e.g. T=256, threshold=0.5.
 
     Raises:
