@@ -121,7 +121,10 @@ def test_sentences_are_true():
     assert none[0] == "Nobody is active; circuits 1 and 2 hold and read nothing."
     both = [step.said for step in mechanism.walk(network, small, [0, 1], torch.tensor([0.8, 0.5]))]
     assert both[0] == "Circuit 1 holds 0.80 and circuit 2 holds 0.50; they read 0.80, 0.50."
-    assert both[3].endswith("circuits 1 and 2 read 1.10, 0.65.")
+    # 0.8 + ReLU(0.8) = 1.6 and 0.5 + 0 are wanted
+    assert both[3].endswith("circuit 1 reads 1.10, not 1.60; circuit 2 reads 0.65, not 0.50.")
+    right = [step.said for step in mechanism.walk(network, small, [1], torch.tensor([0.5]))]
+    assert right[3] == "All that was written is read again: circuit 1 reads 0."
 
 
 def test_words_of_the_steps_differ_and_have_the_numbers(loop):

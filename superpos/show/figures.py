@@ -91,8 +91,10 @@ def curves(
     ylim: tuple[float, float] | None = None,
     direct: bool = False,
 ) -> Figure:
-    """Points and lines over one axis; `marks` draws horizontal lines, named where there is room; `direct` puts the names of series at
-    their right ends, in their colours, in place of a legend."""
+    """Points and lines over one axis; `marks` draws horizontal lines, named where there is room.
+
+    `direct` puts the names of series at their right ends, in their colours, in place of a legend.
+    """
     figure, axes = _axes(height)
     draw(axes[0], series, log)
     axes[0].set(xlabel=xlabel, ylabel=ylabel, **({"ylim": ylim} if ylim else {}))

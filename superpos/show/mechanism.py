@@ -140,7 +140,7 @@ def _arrows(ax: Axes, step: Step, rows: Sequence[float], places: Sequence[float]
             note(ax, "arrow", f"circuit {t + 1} to neuron {n + 1}", weight=[w])
             if step.part == "writes":
                 w, flows = step.w_out[t] / S, abs(step.w_out[t] * step.neurons[n]) > QUIET
-                _arrow(ax, (_NEURON + _ROUND, places[n]), (_WRITES - _BOX / 2, y), w, t, bool(flows), 0.52 * numbers)
+                _arrow(ax, (_NEURON + _ROUND, places[n]), (_WRITES - _BOX / 2, y), w, t, bool(flows), 0.57 * numbers)
                 note(ax, "arrow", f"neuron {n + 1} to circuit {t + 1}", weight=[w])
 
 
@@ -152,7 +152,7 @@ def _arrow(
     ax.annotate("", end, start, arrowprops=style, zorder=3 if flows else 2)
     if number:
         x, y = (a + number * (b - a) for a, b in zip(start, end, strict=True))
-        ax.text(x, y, f"× {text(w)}", ha="center", va="center", color=OWNERS[t], bbox=_WHITE, zorder=3.5)
+        ax.text(x, y, f"× {text(w)}", ha="center", va="center", color=OWNERS[t], bbox=_WHITE, zorder=3.7)
 
 
 def _loop(ax: Axes, step: Step, high: float) -> None:

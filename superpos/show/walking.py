@@ -134,10 +134,12 @@ def _said(step: Step) -> str:
         wrong = f" {_capital(_do(loud, 'murmur'))}: {_list(step.writes[loud])} in place of 0." if loud else ""
         return f"Answers are averaged over copies, weighted and written back.{wrong}"
     if step.layer > 0:
+        wrong = [t for t in step.active if abs(step.reads[t] - step.holds[t]) > QUIET]
+        told = [f"circuit {t + 1} reads {text(step.reads[t])}, not {text(step.holds[t])}" for t in wrong]
+        told += [f"{_do(silent, 'read')} {_list(step.reads[silent])}"] if silent else []
         before, now = step.heard[-2:] if silent else (0.0, 0.0)
-        ratio = f", {now / before:.1f} times the mean square of a layer ago" if before > 0 else ""
-        read = f"{_do(silent or step.active, 'read')} {_list(step.reads[silent or step.active])}"
-        return f"All that was written is read again: {read}{ratio}."
+        ratio = f", {now / before:.1f} times the mean square of a layer ago" if before > QUIET**2 else ""
+        return f"All that was written is read again: {'; '.join(told) or 'everybody reads what it should'}{ratio}."
     holds = " and ".join(f"circuit {t + 1} holds {text(step.holds[t])}" for t in step.active) or "nobody is active"
     if not silent:
         return f"{_capital(holds)}; they read {_list(step.reads)}."
