@@ -59,7 +59,7 @@ def stored(name: str, **where: float | int | str) -> list[dict]:
 
     Args:
         name: of the experiment: "capacity", "idle", "layers", "limits", "reference", "rotations", "seizure", "terms",
-            "trained", "tuned" or "usable"; or "published", our run of the published code of rotations with its settings.
+            "trained", "tuned" or "usable"; or "published", our run of the published code, with its settings.
         where: what a row must hold to be taken, e.g. T=256, threshold=0.5.
 
     Raises:
