@@ -1,7 +1,9 @@
 """The recursion for idle slots against networks that were built, and against hand-sized cases."""
 
+import functools
 import itertools
 import math
+import operator
 
 import plain
 import pytest
@@ -256,9 +258,10 @@ def test_a_loud_sample_hears_more() -> None:
         assert rows.std().item() == pytest.approx(torch.stack(spread).mean().sqrt().item(), rel=0.1)
 
 
-def test_some_samples_are_louder_than_others() -> None:
-    """The spread, between samples, of the mean indicator on idle slots."""
-    T, n, S, L, code = 100, 60, 4, 3, codes.line(100, 60, 4)
+@pytest.mark.parametrize("L", [2, 3])
+def test_some_samples_are_louder_than_others(L: int) -> None:
+    """The spread, between samples, of the mean indicator on idle slots: smaller than if links were independent."""
+    T, n, S, code = 100, 60, 4, codes.line(100, 60, 4)
     field, spread = Field(code, 1, 0), []
     for l in range(1, L + 1):
         field.step(l)
@@ -310,10 +313,8 @@ def test_a_stored_row_is_made_again() -> None:
 @pytest.mark.parametrize(("start", "most"), [(64, 1000), (1, 1000), (1000, 1000), (3, 5)])
 def test_largest_that_does_not_seize(start: int, most: int) -> None:
     for limit in (1, 2, 40, 300, 999):
-        asked: list[int] = []
-        found = theory.largest_without(lambda T, limit=limit: asked.append(T) or limit < T, start, most)
+        found = theory.largest_without(functools.partial(operator.lt, limit), start, most)
         assert min(limit, most) / 1.03 <= found <= min(limit, most)
-        assert set(asked) <= set(range(1, most + 1))
     assert theory.largest_without(lambda T: True, start, most) == 0
 
 

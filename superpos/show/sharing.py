@@ -42,7 +42,7 @@ def meetings(code: Code, t: int, *, height: float = 3.5) -> Figure:
             for size in (150, 270)[: min(int(met[u]), 2)]:
                 ax.scatter(u, slot, s=size, facecolor="none", edgecolor=COLOURS[1], lw=1.4, zorder=3)
     ax.set(xlabel="circuit", ylabel="slot", xlim=(-0.7, code.T - 0.3), ylim=(code.n - 0.4, -0.6))
-    ax.set_xticks(range(code.T))
+    ax.set_xticks(range(0, code.T, 2))
     ax.set_yticks(range(0, code.n, 3))
     ax.grid(False)
     return figure
@@ -130,7 +130,8 @@ def _on_circle(ax: Axes, true: np.ndarray, read: np.ndarray, reach: float) -> No
         ax.scatter(*shown, s=38, facecolor="white", edgecolor=COLOURS[1], lw=1.6, marker="s", zorder=4)
     else:  # it is out of the panel
         tip = {"arrowstyle": "-|>", "color": COLOURS[1], "lw": 1.6, "mutation_scale": 13}
-        ax.annotate("", shown, shown - 0.35 * shown / np.linalg.norm(shown), arrowprops=tip)
+        (x, y), (a, b) = shown, shown - 0.35 * shown / np.linalg.norm(shown)
+        ax.annotate("", (x, y), (a, b), arrowprops=tip)
     ax.set(aspect="equal", xlim=(-1.08 * reach, 1.08 * reach), ylim=(-1.08 * reach, 1.08 * reach))
     ax.set_xticks([])
     ax.set_yticks([])
