@@ -71,6 +71,12 @@ def test_held_by_few_is_a_share_of_all_samples() -> None:
     assert all_of_them == pytest.approx([1.0, 1.0])
     few = sweep.held_by_few(SMALL, 0, L=2, batch=16, few=4)["held"]
     assert all(4 / 16 < share < 1 for share in few)  # the worst four hold more than four alike would
+    small, active = circuits.random_residual(20, 4, 4, 2, seed=0), circuits.random_active(20, 16, 2, seed=0)
+    large = residual.embed(small, 64, 64, 4, seed=0)
+    *_, (_, X) = large.states(active, circuits.sphere(16, 2, 4, seed=0))
+    states = large.read_all(X, 2)
+    by_sample = [sum(states[b, t].square().sum().item() for t in range(20) if t not in active[b]) for b in range(16)]
+    assert few[1] == pytest.approx(sum(sorted(by_sample)[-4:]) / sum(by_sample), rel=1e-5)
 
 
 def test_inactive_circuits_are_inactive_and_distinct() -> None:
