@@ -62,7 +62,7 @@ def test_predicted_for_dedicated_and_exact() -> None:
 
 def test_predicted_for_residual_is_the_recursion() -> None:
     one, two = (Capacity("residual", 256, S=8, L=L, tolerance=0.1) for L in (1, 2))
-    assert sweep.predicted_capacity(one) == theory.predicted_usable(256, 0.0)
+    assert sweep.predicted_capacity(one) == theory.predicted_usable(theory.Demand(256, 256, of="signal"))
     assert sweep.predicted_capacity(two) < sweep.predicted_capacity(one)
     assert theory.usable("residual", 31, S=8) == 0  # S·m = 32 neurons do not fit
 

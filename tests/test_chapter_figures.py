@@ -18,6 +18,7 @@ CHAPTERS = {
     "05-writing-back": "fig-threshold",
     "06-error-analysis": "fig-parts",
     "07-many-layers": "fig-grow",
+    "08-usable-circuits": "fig-copies-cost",
     "09-sharing-neurons": "fig-capacity",
     "11-seizure": "fig-seizure",
     "12-exact-superposition": "fig-columns",

@@ -35,12 +35,48 @@ def test_many_layers() -> None:
     assert found["measured"][2] > found["measured"][0] > 0
 
 
-def test_usable_finds_the_crossing() -> None:
-    D, S, d = 64, 8, 4
-    T = sweep.usable(D, 0.0, 0)
-    around = [experiments._relative(D, max(2, round(T * step)), 0.0, 0, S, d) for step in (0.5, 2)]
+@pytest.mark.parametrize("of", ["update", "signal"])
+def test_usable_finds_the_crossing(of: str) -> None:
+    asked = sweep.Demand(64, 64, 4, of=of)
+    found = sweep.usable(asked, 0)
+    around = [sweep.measured_error(asked, max(2, round(found["T"] * step)), 0) for step in (0.5, 2)]
     assert around[0] < 0.1 < around[1]
-    assert math.log(T / theory.predicted_usable(D, 0.0)) == pytest.approx(0, abs=0.5)
+    assert found["predicted"] == theory.predicted_usable(asked)
+    assert math.log(found["T"] / found["predicted"]) == pytest.approx(0, abs=0.5)
+
+
+def test_where_even_the_fewest_are_too_many_none_are_usable() -> None:
+    asked = sweep.Demand(32, 32, 1, z=4)
+    assert sweep.measured_error(asked, 4, 0) > 0.1
+    assert sweep.usable(asked, 0) == {"T": 0.0, "predicted": 0}
+
+
+def test_answers_are_those_of_the_network() -> None:
+    of = sweep.Setting(D=32, M=32, T=20, z=2, S=1)
+    found = sweep.answers(of, 1, batch=500)
+    small, active = circuits.random_residual(20, 4, 4, 1, seed=1), circuits.random_active(20, 500, 2, seed=1)
+    x = circuits.sphere(500, 2, 4, seed=1)
+    y = small.run(active, x)[1]
+    off = (residual.embed(small, 32, 32, 1, seed=1).run(active, x).estimates[1] - y).square().sum(-1).flatten()
+    change = (y - x).square().sum(-1).mean()
+    assert found["lost"] == pytest.approx(sum(e > change for e in off.tolist()) / 1000)
+    assert 0.05 < found["lost"] < 0.95  # neither none nor all
+    assert found["worst"] == pytest.approx((off.sort().values[-2] / change).item(), rel=0.2)  # one of 1,000 is worse
+    assert found["of_update"] == pytest.approx((off.mean() / change).item(), rel=1e-5)
+    assert found["of_signal"] == pytest.approx((off.sum() / y.square().sum()).item(), rel=1e-5)
+
+
+def test_held_by_few_is_a_share_of_all_samples() -> None:
+    all_of_them = sweep.held_by_few(SMALL, 0, L=2, batch=16, few=16)["held"]
+    assert all_of_them == pytest.approx([1.0, 1.0])
+    few = sweep.held_by_few(SMALL, 0, L=2, batch=16, few=4)["held"]
+    assert all(4 / 16 < share < 1 for share in few)  # the worst four hold more than four alike would
+    small, active = circuits.random_residual(20, 4, 4, 2, seed=0), circuits.random_active(20, 16, 2, seed=0)
+    large = residual.embed(small, 64, 64, 4, seed=0)
+    *_, (_, X) = large.states(active, circuits.sphere(16, 2, 4, seed=0))
+    states = large.read_all(X, 2)
+    by_sample = [sum(states[b, t].square().sum().item() for t in range(20) if t not in active[b]) for b in range(16)]
+    assert few[1] == pytest.approx(sum(sorted(by_sample)[-4:]) / sum(by_sample), rel=1e-5)
 
 
 def test_inactive_circuits_are_inactive_and_distinct() -> None:

@@ -1,6 +1,7 @@
 """Predictions against Monte Carlo and against small networks that are really built."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -196,6 +197,60 @@ def test_usable_circuits_of_a_known_law(scale: float, expected: int) -> None:
     assert found == pytest.approx(expected, abs=0 if expected < 1000 else expected / 1000)
     assert predict(found) <= 0.1
     assert len(asked) < 40
+
+
+def test_doing_nothing_leaves_the_whole_update() -> None:
+    """Neurons that answer nothing leave the state as it was: an error of the update of 1, less of the signal."""
+    small = circuits.random_residual(40, 4, 4, 2, seed=0)
+    t, x = torch.arange(40)[:, None], circuits.sphere(40, 1, 4, seed=0)
+    states = small.run(t, x)
+    idle = x.expand_as(states[1:])
+    assert errors.of_update(idle, states[1:], x).error.tolist() == [1.0, 1.0]
+    assert errors.of_update(states[1:], states[1:], x).error.tolist() == [0.0, 0.0]
+    assert (errors.relative(idle, states[1:]).error < 0.8).all()
+    # |x − x⁰|² = 4 and 9, |δ|² = 1 each: 2/13
+    truth, before = torch.tensor([[[2.0]], [[3.0]]]), torch.zeros(2, 1, 1)
+    assert errors.of_update(truth + 1, truth, before).error.item() == pytest.approx(2 / 13)
+    predicted = theory.layers(small, t, x, 256, 256, 4)
+    change = (states[1:] - x).square().sum(dim=-1).mean(dim=(1, 2))
+    for one, square in zip(predicted, change.tolist(), strict=True):
+        assert one.of_update == pytest.approx(one.active.total / square, rel=1e-5)
+
+
+def test_of_update_refuses_other_shapes(unhooked: None) -> None:
+    x = torch.zeros(3, 1, 4)
+    with pytest.raises(ValueError, match="before has shape"):
+        errors.of_update(x, x, x[:2])
+    with pytest.raises(ValueError, match="estimate has shape"):
+        errors.of_update(x[:2], x, x)
+
+
+def test_a_lenient_measure_finds_more_usable() -> None:
+    asked = theory.Demand(256, 256, threshold=0.7)
+    assert theory.predicted_usable(asked) < theory.predicted_usable(replace(asked, of="signal"))
+    assert theory.predicted_usable(replace(asked, S=1)) > theory.predicted_usable(asked)
+    # M counts, not D alone
+    assert theory.predicted_usable(replace(asked, M=512)) > theory.predicted_usable(asked)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"of": "input"}, "of is 'input'; it must be one of update, signal"),
+        ({"S": 100}, "S is 100: .* must fit in M = 256"),
+        ({"tolerance": -0.1}, "tolerance is -0.1"),
+        ({"z": 0}, "z is 0"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(unhooked: None, wrong: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        theory.Demand(**{"D": 256, "M": 256, **wrong})
+
+
+def test_sharers_of_astronomical_numbers() -> None:
+    """Their noise has mean n π c, 10¹⁴ · 4/2³⁰ · 0.1, to rounding: factorials of 10¹⁴ would leave six digits."""
+    w, v = theory.sharers(10**14, 4 / 2**30, 0.1, 1.05)
+    assert (w * v).sum().item() == pytest.approx(10**14 * 4 / 2**30 * 0.1, rel=1e-12)
 
 
 def test_no_circuit_is_usable() -> None:
