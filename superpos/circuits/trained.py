@@ -1,13 +1,15 @@
 """The trained networks that ship with the book, and held-out samples of the tasks they solve. Chapter 2.
 
-1,024 residual circuits (L = 2, d = m = 4) and 1,024 MLP circuits (L = 3, d = 8, two hidden layers, linear output), each
-with a task of its own: classes of one data set, told apart by a few of its features. `scripts/train.py` makes them.
+Residual circuits (L = 2, d = m = 4) and MLP circuits (L = 3, d = 8, two hidden layers, linear output), each with a task
+of its own. Separable tasks, 1,024 of each kind of circuit: classes of one data set, told apart by a few of its
+features. Inseparable ones, 1,024 for residual and 256 for MLP circuits: are two samples alike? `scripts/train.py` makes
+them.
 """
 
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from importlib.resources import files
-from typing import NamedTuple
+from typing import Generic, Literal, NamedTuple, TypeVar, overload
 
 import numpy as np
 import torch
@@ -15,6 +17,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from superpos.checks import check_active
+from superpos.circuits.likeness import Likeness
 from superpos.circuits.stacks import MLPCircuits, ResidualCircuits
 from superpos.sampling import generator
 
@@ -111,17 +114,45 @@ class Tasks:
         return inputs, 2 * labels - 1 if self.sign else labels
 
 
-class Samples(NamedTuple):
-    """The tasks of the residual circuits (answered by a sign) and of the MLP circuits (by the largest score)."""
-
-    residual: Tasks
-    mlp: Tasks
+K = TypeVar("K", Tasks, Likeness)
+Kind = Literal["separable", "inseparable"]
 
 
-def trained() -> tuple[MLPCircuits, ResidualCircuits, Samples]:
+class Samples(NamedTuple, Generic[K]):
+    """The tasks of the residual circuits (answered by a sign) and of the MLP circuits.
+
+    Separable tasks of MLP circuits are answered by the largest score, inseparable ones by a sign.
+    """
+
+    residual: K
+    mlp: K
+
+
+@overload
+def trained(kind: Literal["separable"] = "separable") -> tuple[MLPCircuits, ResidualCircuits, Samples[Tasks]]: ...
+
+
+@overload
+def trained(kind: Literal["inseparable"]) -> tuple[MLPCircuits, ResidualCircuits, Samples[Likeness]]: ...
+
+
+@overload
+def trained(kind: Kind) -> tuple[MLPCircuits, ResidualCircuits, Samples[Tasks] | Samples[Likeness]]: ...
+
+
+def trained(
+    kind: Kind = "separable",
+) -> tuple[MLPCircuits, ResidualCircuits, Samples]:
     """The networks that ship with the book, and their tasks with the held-out samples.
 
-    They stand in random order: the first T are as good a choice of T as any. Chapters 8 and 14.
+    They stand in random order: the first T are as good a choice of T as any. Chapters 2, 8 and 14.
+
+    Args:
+        kind: of their tasks: "separable", which a linear read-out gets nearly as well, or "inseparable", of which it
+            gets nothing.
+
+    Raises:
+        ValueError: if there is no such kind.
 
     Example:
         >>> _, circuits, samples = trained()
@@ -129,12 +160,14 @@ def trained() -> tuple[MLPCircuits, ResidualCircuits, Samples]:
         >>> inputs, labels = samples.residual.draw(active, seed=1)
         >>> right = samples.residual.answers(circuits.run(active, inputs)[-1], active) == labels
     """
-    with files("superpos").joinpath("data", "trained.npz").open("rb") as stream:
+    if kind not in _FILES:
+        raise ValueError(f"kind is {kind!r}; the trained networks have tasks that are {' or '.join(_FILES)}")
+    name, read = _FILES[kind]
+    with files("superpos").joinpath("data", name).open("rb") as stream:
         stored = dict(np.load(stream, allow_pickle=False))
     mlp = MLPCircuits(_float(stored["mlp_weights"]), _float(stored["mlp_biases"]), last_relu=False)
     residual = ResidualCircuits(*(_float(stored[f"residual_{name}"]) for name in ("w_in", "w_out", "bias")))
-    samples = Samples(tasks(stored, "residual", residual.d), tasks(stored, "mlp", mlp.d))
-    return mlp, residual, samples
+    return mlp, residual, Samples(read(stored, "residual", residual.d), read(stored, "mlp", mlp.d))
 
 
 def tasks(stored: dict[str, np.ndarray], kind: str, d: int) -> Tasks:
@@ -152,6 +185,26 @@ def tasks(stored: dict[str, np.ndarray], kind: str, d: int) -> Tasks:
         class_names=tuple(stored["class_names"].tolist()),
         column_names=tuple(stored["column_names"].tolist()),
     )
+
+
+def likeness(stored: dict[str, np.ndarray], kind: str, d: int) -> Likeness:
+    """The inseparable tasks of one kind of circuit, "residual" or "mlp", out of the arrays of the data file."""
+    first, second = _float(stored["components"])[stored["pairs"].T]
+    alike, unlike = stored[f"{kind}_radii"].tolist()
+    return Likeness(
+        differences=(first - second) / 2**0.5,
+        pair_set=torch.from_numpy(stored["pair_set"].astype(np.int64)),
+        pool=torch.from_numpy(stored["held_out"]),
+        task_set=torch.from_numpy(stored[f"{kind}_set"].astype(np.int64)),
+        directions=_float(stored[f"{kind}_directions"]),
+        alike=alike,
+        unlike=unlike,
+        d=d,
+        set_names=tuple(stored["set_names"].tolist()),
+    )
+
+
+_FILES = {"separable": ("trained.npz", tasks), "inseparable": ("inseparable.npz", likeness)}
 
 
 def _float(array: np.ndarray) -> Float[Tensor, "..."]:
