@@ -265,7 +265,7 @@ def separable() -> None:
         best = rng.permutation(best)
         for key in ("classes", "features", "mean", "scale"):
             stored[f"{kind}_{key}"] = stored[f"{kind}_{key}"][best]
-        store(stored, circuits[best])
+        store(stored, circuits[best.tolist()])
     save("trained", stored)
 
 

@@ -9,7 +9,7 @@ them.
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from importlib.resources import files
-from typing import Generic, Literal, NamedTuple, TypeVar, overload
+from typing import Literal, NamedTuple, get_args, overload
 
 import numpy as np
 import torch
@@ -114,35 +114,38 @@ class Tasks:
         return inputs, 2 * labels - 1 if self.sign else labels
 
 
-K = TypeVar("K", Tasks, Likeness)
+class Samples(NamedTuple):
+    """The tasks of the residual circuits (answered by a sign) and of the MLP circuits (by the largest score)."""
+
+    residual: Tasks
+    mlp: Tasks
+
+
+class Pairs(NamedTuple):
+    """The inseparable tasks of the residual circuits and of the MLP circuits, both answered by a sign."""
+
+    residual: Likeness
+    mlp: Likeness
+
+
 Kind = Literal["separable", "inseparable"]
 
 
-class Samples(NamedTuple, Generic[K]):
-    """The tasks of the residual circuits (answered by a sign) and of the MLP circuits.
-
-    Separable tasks of MLP circuits are answered by the largest score, inseparable ones by a sign.
-    """
-
-    residual: K
-    mlp: K
+@overload
+def trained(kind: Literal["separable"] = "separable") -> tuple[MLPCircuits, ResidualCircuits, Samples]: ...
 
 
 @overload
-def trained(kind: Literal["separable"] = "separable") -> tuple[MLPCircuits, ResidualCircuits, Samples[Tasks]]: ...
+def trained(kind: Literal["inseparable"]) -> tuple[MLPCircuits, ResidualCircuits, Pairs]: ...
 
 
 @overload
-def trained(kind: Literal["inseparable"]) -> tuple[MLPCircuits, ResidualCircuits, Samples[Likeness]]: ...
-
-
-@overload
-def trained(kind: Kind) -> tuple[MLPCircuits, ResidualCircuits, Samples[Tasks] | Samples[Likeness]]: ...
+def trained(kind: Kind) -> tuple[MLPCircuits, ResidualCircuits, Samples | Pairs]: ...
 
 
 def trained(
     kind: Kind = "separable",
-) -> tuple[MLPCircuits, ResidualCircuits, Samples]:
+) -> tuple[MLPCircuits, ResidualCircuits, Samples | Pairs]:
     """The networks that ship with the book, and their tasks with the held-out samples.
 
     They stand in random order: the first T are as good a choice of T as any. Chapters 2, 8 and 14.
@@ -160,14 +163,16 @@ def trained(
         >>> inputs, labels = samples.residual.draw(active, seed=1)
         >>> right = samples.residual.answers(circuits.run(active, inputs)[-1], active) == labels
     """
-    if kind not in _FILES:
-        raise ValueError(f"kind is {kind!r}; the trained networks have tasks that are {' or '.join(_FILES)}")
-    name, read = _FILES[kind]
+    if kind not in get_args(Kind):
+        raise ValueError(f"kind is {kind!r}; the trained networks have tasks that are {' or '.join(get_args(Kind))}")
+    name = "trained.npz" if kind == "separable" else "inseparable.npz"
     with files("superpos").joinpath("data", name).open("rb") as stream:
         stored = dict(np.load(stream, allow_pickle=False))
     mlp = MLPCircuits(_float(stored["mlp_weights"]), _float(stored["mlp_biases"]), last_relu=False)
     residual = ResidualCircuits(*(_float(stored[f"residual_{name}"]) for name in ("w_in", "w_out", "bias")))
-    return mlp, residual, Samples(read(stored, "residual", residual.d), read(stored, "mlp", mlp.d))
+    if kind == "separable":
+        return mlp, residual, Samples(tasks(stored, "residual", residual.d), tasks(stored, "mlp", mlp.d))
+    return mlp, residual, Pairs(likeness(stored, "residual", residual.d), likeness(stored, "mlp", mlp.d))
 
 
 def tasks(stored: dict[str, np.ndarray], kind: str, d: int) -> Tasks:
@@ -202,9 +207,6 @@ def likeness(stored: dict[str, np.ndarray], kind: str, d: int) -> Likeness:
         d=d,
         set_names=tuple(stored["set_names"].tolist()),
     )
-
-
-_FILES = {"separable": ("trained.npz", tasks), "inseparable": ("inseparable.npz", likeness)}
 
 
 def _float(array: np.ndarray) -> Float[Tensor, "..."]:
