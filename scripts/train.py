@@ -274,10 +274,10 @@ def inseparable() -> None:
     with (DATA / "trained.npz").open("rb") as stream:
         stored = pairs(dict(np.load(stream, allow_pickle=False)), rng)
     choose_directions(stored, "residual", 1024, 3, (1.25, 1.75), rng)
-    choose_directions(stored, "mlp", 256, 4, (1.55, 2.05), rng)
+    choose_directions(stored, "mlp", 272, 4, (1.55, 2.05), rng)
     residual, mlp = likeness(stored, "residual", 4), likeness(stored, "mlp", 8)
     store(stored, train_residual(replace(residual, pool=~residual.pool), 2, 4, g, 1500, 0.015))
-    store(stored, train_mlp(replace(mlp, pool=~mlp.pool), 3, g, 1000, 0.005))
+    store(stored, train_mlp(replace(mlp, pool=~mlp.pool), 3, g, 1300, 0.005))
     save("inseparable", stored)
 
 

@@ -2,7 +2,7 @@
 
 Residual circuits (L = 2, d = m = 4) and MLP circuits (L = 3, d = 8, two hidden layers, linear output), each with a task
 of its own. Separable tasks, 1,024 of each kind of circuit: classes of one data set, told apart by a few of its
-features. Inseparable ones, 1,024 for residual and 256 for MLP circuits: are two samples alike? `scripts/train.py` makes
+features. Inseparable ones, 1,024 for residual and 272 for MLP circuits: are two samples alike? `scripts/train.py` makes
 them.
 """
 
