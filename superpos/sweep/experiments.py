@@ -59,7 +59,8 @@ def stored(name: str, **where: float | int | str) -> list[dict]:
 
     Args:
         name: of the experiment: "capacity", "idle", "layers", "limits", "reference", "rotations", "seizure", "tasks",
-            "terms", "trained", "tuned" or "usable"; or "published", our run of the published code of rotations with its settings.
+            "terms", "trained", "tuned" or "usable"; or "published", our run of the published code of rotations with its
+            settings.
         where: what a row must hold to be taken, e.g. T=256, threshold=0.5.
 
     Raises:
