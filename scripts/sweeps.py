@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from itertools import islice, product
 from pathlib import Path
+from typing import get_args
 
 import torch
 
 from superpos import codes, sweep, theory
+from superpos.circuits import Kind
 from superpos.compression import Tuning
 from superpos.compression import tuned as fine_tuned
 from superpos.sampling import generator
@@ -27,6 +29,7 @@ from superpos.sweep import (
     capacity,
     held_by_few,
     limit,
+    linear_accuracy,
     many_layers,
     one_layer,
     rotations,
@@ -139,6 +142,19 @@ def trained() -> list[dict]:
         for D in (128, 256, 512, 1024)
         for T in (32, 64, 128, 256, 512, 1024)
         for z in (1, 2, 4, 8, 16)
+        for seed in range(3)
+    ]
+
+
+def tasks() -> list[dict]:
+    """Accuracy of the trained circuits beside the read-out without a neuron, one copy of each small neuron."""
+    return [
+        {"kind": kind, "D": D, "T": T, "z": z, "S": 1, "seed": seed}
+        | accuracy(D, T, z, seed, kind=kind, S=1)
+        | {"linear": linear_accuracy(D, T, z, seed, kind=kind)}
+        for kind in get_args(Kind)
+        for D, z in ((512, 1), (512, 4), (512, 16), (128, 1), (256, 1), (1024, 1))
+        for T in (32, 64, 128, 256, 512, 1024)
         for seed in range(3)
     ]
 
@@ -273,6 +289,7 @@ SWEEPS: dict[str, Callable[[], list[dict]]] = {
     "usable": usable_circuits,
     "far": far,
     "trained": trained,
+    "tasks": tasks,
     "reference": reference,
     "rotations": many_rotations,
     "seizure": seizure,

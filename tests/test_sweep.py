@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from superpos import circuits, errors, residual, sweep, theory
+from superpos.circuits.trained import Tasks
 from superpos.sweep import experiments
 
 SMALL = sweep.Setting(D=64, M=64, T=20, z=2, S=4)
@@ -85,3 +86,57 @@ def test_inactive_circuits_are_inactive_and_distinct() -> None:
     assert others.shape == (200, 4)
     rows = torch.cat([active, others], dim=1).sort().values
     assert torch.equal(rows, torch.arange(7).expand(200, 7))
+
+
+def test_affine_is_the_least_squares_fit_of_each_task() -> None:
+    g = torch.Generator().manual_seed(0)
+    x, task = torch.randn(600, 3, generator=g), torch.randint(2, (600,), generator=g)
+    labels = torch.where(x @ torch.tensor([1.0, -2, 0]) + task > 0.7, 1, -1)
+    w = sweep.affine(x, labels, task, 2)
+    for t in (0, 1):
+        mine = task == t
+        A = torch.cat([x[mine], torch.ones(int(mine.sum()), 1)], dim=1).double()
+        y = labels[mine].double()
+        share = torch.where(y > 0, 1 / (y > 0).sum(), 1 / (y < 0).sum()).sqrt()  # both labels weigh the same
+        plain = torch.linalg.lstsq(A * share[:, None], (y * share)[:, None]).solution[:, 0]
+        torch.testing.assert_close(w[t], plain)
+
+
+def test_affine_needs_both_labels() -> None:
+    with pytest.raises(ValueError, match="task 1 has no sample of the label -1"):
+        sweep.affine(torch.ones(3, 2), torch.tensor([1, -1, 1]), torch.tensor([0, 0, 1]), 2)
+
+
+def test_the_read_out_without_a_neuron_reads_the_stream() -> None:
+    """One input alone is read as it was stored, at any width; the inputs of others are noise that falls with width."""
+    alone, wide = (sweep.linear_accuracy(D, 32, 1, 0, samples=60, batch=500) for D in (8, 64))
+    assert alone == wide
+    assert alone > 0.95
+    narrow, wider = (sweep.linear_accuracy(D, 32, 8, 0, samples=60, batch=250) for D in (16, 256))
+    assert 0.6 < narrow < wider - 0.1
+    assert wider == pytest.approx(alone, abs=0.02)
+    assert narrow == sweep.linear_accuracy(16, 32, 8, 0, samples=60, batch=250)
+    assert narrow != sweep.linear_accuracy(16, 32, 8, 1, samples=60, batch=250)
+
+
+def test_a_neuron_is_needed_for_the_inseparable_tasks_alone() -> None:
+    found = sweep.accuracy(256, 64, 1, 0, kind="inseparable", S=1, batch=500)
+    linear = sweep.linear_accuracy(256, 64, 1, 0, kind="inseparable", samples=100, batch=500)
+    assert abs(linear - 0.5) < 0.1
+    assert found["superposed"] > 0.9
+    assert found["dedicated"] == found["alone"] > 0.95  # 64 circuits of width 4 fit in 256
+    half = sweep.accuracy(128, 64, 1, 0, kind="inseparable", S=1, batch=500)
+    assert half["dedicated"] == pytest.approx(half["alone"] / 2 + 0.25)
+
+
+def test_the_read_out_is_fitted_to_what_training_saw(monkeypatch: pytest.MonkeyPatch) -> None:
+    pools, draw = [], Tasks.draw
+    monkeypatch.setattr(
+        Tasks,
+        "draw",
+        lambda tasks, active, seed: [pools.append(tasks.pool), draw(tasks, active, seed=seed)][1],
+    )
+    sweep.linear_accuracy(8, 32, 1, 0, samples=60, batch=20)
+    held_out = circuits.trained()[2].residual.pool
+    assert [torch.equal(pool, held_out) for pool in pools] == [False, True]
+    assert torch.equal(pools[0], ~held_out)

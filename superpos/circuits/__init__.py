@@ -12,11 +12,12 @@ from superpos.circuits.families import conditional_rotations, kaleidoscopes, ran
 from superpos.circuits.modules import Modules, ResidualBlock, answers, from_modules, stacked, to_module
 from superpos.circuits.stacks import Circuits, MLPCircuits, ResidualCircuits
 from superpos.circuits.thresholds import carry_bias
-from superpos.circuits.trained import trained
+from superpos.circuits.trained import Kind, trained
 
 __all__ = [
     "INDICATOR",
     "Circuits",
+    "Kind",
     "MLPCircuits",
     "Modules",
     "ResidualBlock",

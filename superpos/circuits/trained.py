@@ -1,13 +1,15 @@
 """The trained networks that ship with the book, and held-out samples of the tasks they solve. Chapter 2.
 
-1,024 residual circuits (L = 2, d = m = 4) and 1,024 MLP circuits (L = 3, d = 8, two hidden layers, linear output), each
-with a task of its own: classes of one data set, told apart by a few of its features. `scripts/train.py` makes them.
+Residual circuits (L = 2, d = m = 4) and MLP circuits (L = 3, d = 8, two hidden layers, linear output), each with a task
+of its own. Separable tasks, 1,024 of each kind of circuit: classes of one data set, told apart by a few of its
+features. Inseparable ones, 1,024 for residual and 272 for MLP circuits: are two samples alike? `scripts/train.py` makes
+them.
 """
 
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from importlib.resources import files
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args, overload
 
 import numpy as np
 import torch
@@ -15,6 +17,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from superpos.checks import check_active
+from superpos.circuits.likeness import Likeness
 from superpos.circuits.stacks import MLPCircuits, ResidualCircuits
 from superpos.sampling import generator
 
@@ -118,10 +121,41 @@ class Samples(NamedTuple):
     mlp: Tasks
 
 
-def trained() -> tuple[MLPCircuits, ResidualCircuits, Samples]:
+class Pairs(NamedTuple):
+    """The inseparable tasks of the residual circuits and of the MLP circuits, both answered by a sign."""
+
+    residual: Likeness
+    mlp: Likeness
+
+
+Kind = Literal["separable", "inseparable"]
+
+
+@overload
+def trained(kind: Literal["separable"] = "separable") -> tuple[MLPCircuits, ResidualCircuits, Samples]: ...
+
+
+@overload
+def trained(kind: Literal["inseparable"]) -> tuple[MLPCircuits, ResidualCircuits, Pairs]: ...
+
+
+@overload
+def trained(kind: Kind) -> tuple[MLPCircuits, ResidualCircuits, Samples | Pairs]: ...
+
+
+def trained(
+    kind: Kind = "separable",
+) -> tuple[MLPCircuits, ResidualCircuits, Samples | Pairs]:
     """The networks that ship with the book, and their tasks with the held-out samples.
 
-    They stand in random order: the first T are as good a choice of T as any. Chapters 8 and 14.
+    They stand in random order: the first T are as good a choice of T as any. Chapters 2, 8 and 14.
+
+    Args:
+        kind: of their tasks: "separable", which a linear read-out gets nearly as well, or "inseparable", of which it
+            gets nothing.
+
+    Raises:
+        ValueError: if there is no such kind.
 
     Example:
         >>> _, circuits, samples = trained()
@@ -129,12 +163,16 @@ def trained() -> tuple[MLPCircuits, ResidualCircuits, Samples]:
         >>> inputs, labels = samples.residual.draw(active, seed=1)
         >>> right = samples.residual.answers(circuits.run(active, inputs)[-1], active) == labels
     """
-    with files("superpos").joinpath("data", "trained.npz").open("rb") as stream:
+    if kind not in get_args(Kind):
+        raise ValueError(f"kind is {kind!r}; the trained networks have tasks that are {' or '.join(get_args(Kind))}")
+    name = "trained.npz" if kind == "separable" else "inseparable.npz"
+    with files("superpos").joinpath("data", name).open("rb") as stream:
         stored = dict(np.load(stream, allow_pickle=False))
     mlp = MLPCircuits(_float(stored["mlp_weights"]), _float(stored["mlp_biases"]), last_relu=False)
     residual = ResidualCircuits(*(_float(stored[f"residual_{name}"]) for name in ("w_in", "w_out", "bias")))
-    samples = Samples(tasks(stored, "residual", residual.d), tasks(stored, "mlp", mlp.d))
-    return mlp, residual, samples
+    if kind == "separable":
+        return mlp, residual, Samples(tasks(stored, "residual", residual.d), tasks(stored, "mlp", mlp.d))
+    return mlp, residual, Pairs(likeness(stored, "residual", residual.d), likeness(stored, "mlp", mlp.d))
 
 
 def tasks(stored: dict[str, np.ndarray], kind: str, d: int) -> Tasks:
@@ -151,6 +189,23 @@ def tasks(stored: dict[str, np.ndarray], kind: str, d: int) -> Tasks:
         sign=kind == "residual",
         class_names=tuple(stored["class_names"].tolist()),
         column_names=tuple(stored["column_names"].tolist()),
+    )
+
+
+def likeness(stored: dict[str, np.ndarray], kind: str, d: int) -> Likeness:
+    """The inseparable tasks of one kind of circuit, "residual" or "mlp", out of the arrays of the data file."""
+    first, second = _float(stored["components"])[stored["pairs"].T]
+    alike, unlike = stored[f"{kind}_radii"].tolist()
+    return Likeness(
+        differences=(first - second) / 2**0.5,
+        pair_set=torch.from_numpy(stored["pair_set"].astype(np.int64)),
+        pool=torch.from_numpy(stored["held_out"]),
+        task_set=torch.from_numpy(stored[f"{kind}_set"].astype(np.int64)),
+        directions=_float(stored[f"{kind}_directions"]),
+        alike=alike,
+        unlike=unlike,
+        d=d,
+        set_names=tuple(stored["set_names"].tolist()),
     )
 
 

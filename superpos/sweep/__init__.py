@@ -14,7 +14,6 @@ from superpos.sweep.demands import measured_error, usable
 from superpos.sweep.experiments import (
     RotationSetting,
     Setting,
-    accuracy,
     answers,
     held_by_few,
     many_layers,
@@ -25,6 +24,7 @@ from superpos.sweep.experiments import (
 )
 from superpos.sweep.rows import store
 from superpos.sweep.seizure import limit, stray
+from superpos.sweep.tasks import accuracy, affine, linear_accuracy
 from superpos.theory import Demand, predicted_usable, seizure_limit
 
 if TYPE_CHECKING:
@@ -37,11 +37,13 @@ __all__ = [
     "RotationSetting",
     "Setting",
     "accuracy",
+    "affine",
     "answers",
     "capacity",
     "held_by_few",
     "kaleidoscopes",
     "limit",
+    "linear_accuracy",
     "many_layers",
     "measured_error",
     "one_layer",
