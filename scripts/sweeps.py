@@ -135,17 +135,6 @@ def far() -> list[dict]:
     return [{**asdict(s), "predicted": theory.predicted_usable(s)} for s in asked]
 
 
-def trained() -> list[dict]:
-    """Accuracy of the trained circuits over T, D and z."""
-    return [
-        {"D": D, "T": T, "z": z, "seed": seed, **accuracy(D, T, z, seed)}
-        for D in (128, 256, 512, 1024)
-        for T in (32, 64, 128, 256, 512, 1024)
-        for z in (1, 2, 4, 8, 16)
-        for seed in range(3)
-    ]
-
-
 def tasks() -> list[dict]:
     """Accuracy of the trained circuits beside the read-out without a neuron, one copy of each small neuron."""
     return [
@@ -288,7 +277,6 @@ SWEEPS: dict[str, Callable[[], list[dict]]] = {
     "answers": single_answers,
     "usable": usable_circuits,
     "far": far,
-    "trained": trained,
     "tasks": tasks,
     "reference": reference,
     "rotations": many_rotations,

@@ -9,8 +9,8 @@ import functools
 import re
 from pathlib import Path
 
+import yaml
 from built_book import PAGES, ROOT, SITE, html
-from superbook import moved
 
 LISTED = Path(__file__).with_name("addresses.txt")
 COUNTED = re.compile(r"id\d+$|.*/.*")  # ids that Sphinx and its extensions count, which change with every edit
@@ -26,7 +26,7 @@ def addresses() -> set[str]:
     for page in PAGES:
         names = {str(tag["id"]) for tag in html(page).select(NAMED)}
         found |= {f"{page}.html#{name}" for name in names if not COUNTED.match(name)}
-    for old in moved.moves():
+    for old in yaml.safe_load((ROOT / "book/moved.yml").read_text()):
         found |= {f"{old}.html"} | {f"{old}.html#{tag['id']}" for tag in html(old).select("main a[id]")}
     return found | {path.relative_to(SITE).as_posix() for pattern in FILES for path in SITE.glob(pattern)}
 

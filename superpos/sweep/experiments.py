@@ -59,9 +59,9 @@ def stored(name: str, **where: float | int | str) -> list[dict]:
 
     Args:
         name: of the experiment: "answers", "capacity", "echoes", "far", "held", "idle", "layers", "limits",
-            "reference", "rotations", "seizure", "tasks", "terms", "trained", "tuned" or "usable"; or "published", our
-            run of the published code of rotations with its settings. A number of "usable" is told apart by all fields
-            of its `Demand`: D, M, S, z, threshold, tolerance and of, "update" or "signal".
+            "reference", "rotations", "seizure", "tasks", "terms", "tuned" or "usable"; or "published", our run of
+            the published code of rotations with its settings. A number of "usable" is told apart by all fields of its
+            `Demand`: D, M, S, z, threshold, tolerance and of, "update" or "signal".
         where: what a row must hold to be taken, e.g. T=256, threshold=0.5.
 
     Raises:
@@ -187,33 +187,6 @@ def rotations(setting: RotationSetting, seed: int, *, L: int, batch: int | None 
         "worst point": found.point.active.worst.tolist(),
         "worst indicator": found.indicator.active.worst.tolist(),
         "on": found.point.on.mean(dim=1).tolist(),
-    }
-
-
-def accuracy(
-    D: int, T: int, z: int, seed: int, *, S: int = 8, threshold: float = 0.5, batch: int = 2000
-) -> dict[str, float]:
-    """The share of right answers of the first T trained residual circuits, z of them active, M = D. Chapter 8.
-
-    alone: each circuit by itself; superposed: all T in one network of width D; dedicated: in a network of the same
-    size as many as fit get their own d coordinates and m neurons, and the others guess between two classes.
-    `error` is the superposed circuits' relative squared error after the last layer.
-    """
-    _, trained, samples = circuits.trained()
-    small = trained[:T]
-    active = circuits.random_active(T, batch, z, seed=seed)
-    x, labels = samples.residual.draw(active, seed=seed)
-    truth = small.run(active, x)[-1]
-    estimate = residual.embed(small, D, D, S, seed=seed, threshold=threshold).run(active, x).estimates[-1]
-    right = [
-        (samples.residual.answers(states, active) == labels).double().mean().item() for states in (truth, estimate)
-    ]
-    fit = min(1.0, min(D // small.d, D // small.m) / T)
-    return {
-        "alone": right[0],
-        "superposed": right[1],
-        "dedicated": fit * right[0] + (1 - fit) * 0.5,
-        "error": errors.relative(estimate, truth).error.item(),
     }
 
 

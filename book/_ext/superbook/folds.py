@@ -48,8 +48,9 @@ def follower(cell: nodes.container) -> nodes.container | None:
     if source(cell) is None or len(cell.children) > 1:
         return None
     after = next(iter(cell.findall(descend=False, siblings=True, include_self=False)), None)
-    is_cell = isinstance(after, nodes.container) and after.get("nb_element") == "cell_code"
-    return after if is_cell and source(after) is not None else None
+    if not isinstance(after, nodes.container) or after.get("nb_element") != "cell_code":
+        return None
+    return after if source(after) is not None else None
 
 
 def mend(app: Sphinx, doctree: nodes.document, docname: str) -> None:
