@@ -128,7 +128,7 @@ class Pairs(NamedTuple):
     mlp: Likeness
 
 
-Kind = Literal["separable", "inseparable"]
+Kind = Literal["separable", "inseparable"]  # The kind of tasks: an affine read-out answers them, or it guesses
 
 
 @overload

@@ -96,7 +96,7 @@ def define(name: str) -> Definition:
 def find(module: str, name: str) -> tuple[str, Named]:
     """The module that defines what `module` calls `name`, and the definition."""
     for node in ast.walk(parsed(module)[0]):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name and not _overloads(node):
             return module, node
         if isinstance(node, ast.Assign) and name in _targets(node):
             return module, node
@@ -105,6 +105,11 @@ def find(module: str, name: str) -> tuple[str, Named]:
                 if (alias.asname or alias.name) == name:
                     return find(node.module, alias.name)
     raise LookupError(f"{module} has no {name}")
+
+
+def _overloads(node: ast.FunctionDef | ast.ClassDef) -> bool:
+    """Whether this is one of several types of a function that is defined further down."""
+    return any(isinstance(one, ast.Name) and one.id == "overload" for one in node.decorator_list)
 
 
 def signature(text: str, node: ast.FunctionDef, *, bound: bool = False) -> str:
