@@ -57,7 +57,7 @@ def test_steps_are_the_networks(loop):
         assert after.reads.tolist() == pytest.approx((before.reads + gram @ written).tolist(), abs=1e-5)
     silent = torch.stack([step.reads[1:].square().mean() for step in read]).tolist()
     assert read[-1].heard == pytest.approx(silent)
-    assert silent == sorted(silent)  # they murmur louder in each layer
+    assert silent == sorted(silent)  # they write more in each layer
 
 
 def test_numbers_drawn_are_those_of_the_step(loop):
@@ -115,7 +115,7 @@ def test_sentences_are_true():
     said = [step.said for step in mechanism.walk(network, small, [0], torch.tensor([0.8]))]
     assert said[0] == "Circuit 1 holds 0.80; circuit 2 holds and reads nothing."
     assert said[1].endswith("Circuit 2 answers, although it should be silent.")
-    assert said[2].endswith("Circuit 2 murmurs: 0.40 in place of 0.")
+    assert said[2].endswith("Circuit 2 writes 0.40 in place of 0.")
     assert said[3] == "All that was written is read again: circuit 2 reads 0.40."
     none = [step.said for step in mechanism.walk(network, small, [], torch.tensor([]))]
     assert none[0] == "Nobody is active; circuits 1 and 2 hold and read nothing."

@@ -22,7 +22,7 @@ __all__ = ["Step", "picture", "plane", "terms", "walk"]
 
 _WIDE, _HEAD, _FOOT = 5.3, 0.4, 0.72  # inches: the drawing, above the rows, below them
 _ROW, _TALLER = 0.8, 1.05  # a row; one in which arrows carry numbers
-_READS, _NEURON, _WRITES = 1.2, 2.95, 4.7  # the middles of the columns
+_READS, _NEURON, _WRITES = 1.26, 2.95, 4.7  # the middles of the columns
 _BOX, _TALL, _ROUND = 0.62, 0.36, 0.27  # a box's width and height; a neuron's radius
 _WHITE = {"fc": "white", "ec": "none", "pad": 0.8}  # behind letters on a line
 _PALE, _GREY = "#8a8a8a", "#555555"
@@ -140,7 +140,9 @@ def _arrows(ax: Axes, step: Step, rows: Sequence[float], places: Sequence[float]
             note(ax, "arrow", f"circuit {t + 1} to neuron {n + 1}", weight=[w])
             if step.part == "writes":
                 w, flows = step.w_out[t] / S, abs(step.w_out[t] * step.neurons[n]) > QUIET
-                _arrow(ax, (_NEURON + _ROUND, places[n]), (_WRITES - _BOX / 2, y), w, t, bool(flows), 0.57 * numbers)
+                along = 0.42 if y < places[n] else 0.66  # clear of what stands below the box, or below the neuron
+                start, end = (_NEURON + _ROUND, places[n]), (_WRITES - _BOX / 2, y)
+                _arrow(ax, start, end, w, t, bool(flows), along * numbers)
                 note(ax, "arrow", f"neuron {n + 1} to circuit {t + 1}", weight=[w])
 
 

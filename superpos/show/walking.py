@@ -131,7 +131,7 @@ def _said(step: Step) -> str:
         they = "it" if len(loud) == 1 else "they"
         return f"{start} {_capital(_do(loud, 'answer'))}, although {they} should be silent." if loud else start
     if step.part == "writes":
-        wrong = f" {_capital(_do(loud, 'murmur'))}: {_list(step.writes[loud])} in place of 0." if loud else ""
+        wrong = f" {_capital(_do(loud, 'write'))} {_list(step.writes[loud])} in place of 0." if loud else ""
         return f"Answers are averaged over copies, weighted and written back.{wrong}"
     if step.layer > 0:
         wrong = [t for t in step.active if abs(step.reads[t] - step.holds[t]) > QUIET]
