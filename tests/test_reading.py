@@ -170,6 +170,17 @@ def test_preview_under_the_pointer(page, address):
 
 
 @needs_browser
+def test_no_paper_behind_a_root_sign_in_the_dark(page, address):
+    """It is an svg in an output, as figures are, but stands on the ground of the page."""
+    page.emulate_media(color_scheme="dark")
+    page.goto(f"{address}book/05-writing-back.html")
+    signs = page.locator(".cell_output .katex svg")
+    assert set(signs.evaluate_all("all => all.map(one => getComputedStyle(one).backgroundColor)")) == {
+        "rgba(0, 0, 0, 0)"
+    }
+
+
+@needs_browser
 def test_preview_of_a_figure_with_sliders(page, address):
     """It has the picture that is chosen, and no slider."""
     page.goto(f"{address}book/09-sharing-neurons.html")

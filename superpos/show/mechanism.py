@@ -140,7 +140,8 @@ def _arrows(ax: Axes, step: Step, rows: Sequence[float], places: Sequence[float]
             note(ax, "arrow", f"circuit {t + 1} to neuron {n + 1}", weight=[w])
             if step.part == "writes":
                 w, flows = step.w_out[t] / S, abs(step.w_out[t] * step.neurons[n]) > QUIET
-                along = 0.5 - 0.12 * (y - places[n] < -0.1) + 0.16 * (y - places[n] > 0.1)  # clear of words below
+                rise = places[n] - y  # the number keeps clear of the words below boxes and neurons
+                along = 0.42 if rise > 0.1 else 0.66 if rise < -0.1 else 0.5
                 start, end = (_NEURON + _ROUND, places[n]), (_WRITES - _BOX / 2, y)
                 _arrow(ax, start, end, w, t, bool(flows), along * numbers)
                 note(ax, "arrow", f"neuron {n + 1} to circuit {t + 1}", weight=[w])
