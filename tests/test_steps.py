@@ -101,7 +101,7 @@ def test_a_picture_shows_and_notes_the_numbers(tie):
             box = text.get_window_extent()
             assert room.x0 <= box.x0 <= box.x1 <= room.x1, text.get_text()
             assert room.y0 <= box.y0 <= box.y1 <= room.y1, text.get_text()
-            assert float(text.get_fontsize()) * 350 / (72 * 6.2) >= 7  # pixels, where a phone gives the page 350
+            assert float(text.get_fontsize()) / 72 / figure.get_size_inches()[0] * 380 >= 11  # pixels on a phone
 
 
 def test_colours_are_those_of_the_circuits(tie):

@@ -7,8 +7,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from superpos.show import figures, frames
+from superpos import circuits, compress
+from superpos.show import compression, figures, frames, lanes
 from superpos.show.figures import both, line, points
+from superpos.show.lanes import Lane
 from superpos.show.series import WIDTH
 from superpos.show.titles import SIZE, Ends, broken, spread
 
@@ -69,10 +71,17 @@ def test_a_legend_above_is_as_wide_as_the_figure_at_most():
     assert box.x1 <= figure.bbox.x1
 
 
-@pytest.mark.parametrize("kind", DRAW)
+EXACT = {
+    "cells": lambda: lanes.cells([Lane("nine", []), Lane("one", [4])], owners=True),
+    "cells and curves": lambda: lanes.cells_and_curves([Lane("two", [1, 8]), Lane("", [8])], close(3), "D", "T"),
+    "owners": lambda: compression.owners(compress(circuits.random_mlps(9, 2, 1, seed=0)), 0),
+}
+
+
+@pytest.mark.parametrize("kind", DRAW | EXACT)
 def test_a_phone_shows_no_letter_below_eleven_pixels(kind):
     """A phone 390 pixels wide gives a figure 380 (`book.css`)."""
-    figure = figures.titled(DRAW[kind](), LONG)
+    figure = figures.titled((DRAW | EXACT)[kind](), LONG)
     drawn(figure)
     texts = [text for text in figure.findobj(Text) if text.get_text()]
     assert len(texts) > 10

@@ -5,7 +5,6 @@ The numbers are those that the layers leave; whose they are is read from the key
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from textwrap import wrap
 from typing import cast
 
 import torch
@@ -19,11 +18,11 @@ from superpos.exact import ExactNetwork
 from superpos.exact.layers import ExactLayer, Listing
 from superpos.show.data import Drawn, note
 from superpos.show.lanes import OWNERS, ink
-from superpos.show.series import BLACK
+from superpos.show.series import BLACK, TEXT, WIDTH
+from superpos.show.titles import broken
 
-_WIDTH, _LEFT, _GAP = 6.2, 1.42, 0.22  # inches: the figure, the names on the left, between two blocks of cells
-_ROW, _ROWS, _TOP = 0.36, 8.3, 0.92  # inches a row; rows of the figure; inches for what is said above
-_LETTERS = 70  # of a line above the cells
+_LEFT, _GAP = 1.36, 0.18  # inches: the names on the left, between two blocks of cells
+_ROW, _ROWS, _TOP = 0.36, 8.3, 0.97  # inches a row; rows of the figure; inches for what is said above
 _SEVERAL, _PALE = "#dddddd", "#6b6b6b"  # a sum of several circuits; a zero
 _SLOTS = ("state", "key", "tie", "taken", "above", "below", "match")  # have numbers for each slot of the entry
 
@@ -210,19 +209,19 @@ _SAID: Mapping[str, Callable[[_Now], str]] = {
 def picture(step: Step) -> Figure:
     """All neurons of a step as rows of cells, in the colour and with the number of their circuit. Chapter 12."""
     height = _TOP + _ROWS * _ROW
-    figure = Drawn(figsize=(_WIDTH, height))
+    figure = Drawn(figsize=(WIDTH, height))
     ax = figure.add_axes((0.0, 0.0, 1.0, 1 - _TOP / height))
-    ax.set(xlim=(0, _WIDTH), ylim=(_ROWS, 0))
+    ax.set(xlim=(0, WIDTH), ylim=(_ROWS, 0))
     ax.set_axis_off()
-    said = "\n".join([step.title, *wrap(step.said, _LETTERS)])
+    said = "\n".join([step.title, *broken(step.said, WIDTH - 0.16, TEXT)])
     ax.set_title(
-        said, loc="left", fontsize=12, x=0.015, y=1 + (_TOP - 0.12) / (height - _TOP), va="top", linespacing=1.3
+        said, loc="left", fontsize=TEXT, x=0.015, y=1 + (_TOP - 0.12) / (height - _TOP), va="top", linespacing=1.3
     )
     y, kind, drawn = 0.0, "", []
     for row in step.rows:
         blocks, cells = row.values.shape
         own = _owners(step, row.kind, blocks)
-        wide = (_WIDTH - _LEFT - 0.1 + _GAP) / max(2, blocks) - _GAP
+        wide = (WIDTH - _LEFT - 0.1 + _GAP) / max(2, blocks) - _GAP
         lefts = [_LEFT + s * (wide + _GAP) for s in range(blocks)]
         if row.kind != kind:
             y, kind = _heads(ax, y + 0.3 * bool(kind), row.kind, lefts, wide, own), row.kind
@@ -246,7 +245,7 @@ def _cells(ax: Axes, drawn: Sequence[tuple[float, float, float, float, Own]]) ->
     for x, y, value, who in middles:
         if value:
             colour = ink(who[0]) if len(who) == 1 else BLACK
-            ax.text(x, y, _text(value), ha="center", va="center_baseline", fontsize=12, color=colour)
+            ax.text(x, y, _text(value), ha="center", va="center_baseline", fontsize=TEXT, color=colour)
     # All zeros are one mark: as texts they would be most of the picture's file.
     zeros = [(x, y) for x, y, value, _ in middles if not value]
     ax.plot(*torch.tensor(zeros).view(-1, 2).T, ls="", marker="$0$", ms=8, color=_PALE, mew=0, clip_on=False)
@@ -268,19 +267,19 @@ def _heads(ax: Axes, y: float, kind: str, lefts: Sequence[float], wide: float, o
     """Above the cells: which block it is, and whose; in the entry also who is on each slot. Returns the next row."""
     for s, x in enumerate(lefts):
         of = "" if kind == "column" else f": circuit {own[s][0][0]}" if own[s][0] else ": empty"
-        ax.text(x, y + 0.5, f"{kind} {s + 1}{of}", va="center", fontsize=12)
+        ax.text(x, y + 0.5, f"{kind} {s + 1}{of}", va="center", fontsize=TEXT)
     if kind != "column":
         return y + 1.0
     _name(ax, y + 0.9, "circuits")
     for x, whose in zip(lefts, own, strict=True):
         for c, who in enumerate(whose):
             at = x + (c + 0.5) * wide / len(whose) - 0.02
-            ax.text(at, y + 1.4, "+".join(map(str, who)), ha="center", va="center", fontsize=12)
+            ax.text(at, y + 1.4, "+".join(map(str, who)), ha="center", va="center", fontsize=TEXT)
     return y + 1.85
 
 
 def _name(ax: Axes, y: float, text: str) -> None:
-    ax.text(_LEFT - 0.12, y + 0.5, text, ha="right", va="center", fontsize=12)
+    ax.text(_LEFT - 0.12, y + 0.5, text, ha="right", va="center", fontsize=TEXT)
 
 
 def _face(value: float, who: Own) -> str:

@@ -219,8 +219,8 @@ def fill_list(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     for node in list(doctree.findall(key_figure_list)):
         items = nodes.bullet_list()
         for page, names in key_figures().items():
-            for name in names:
-                number = app.env.toc_fignumbers.get(page, {}).get("figure", {}).get(name, ())
+            numbers = app.env.toc_fignumbers.get(page, {}).get("figure", {})
+            for number, name in sorted((numbers.get(name, ()), name) for name in names):
                 text = f"Figure {'.'.join(map(str, number))}".strip()
                 there = nodes.reference(
                     "", text, refuri=f"{app.builder.get_relative_uri(docname, page)}#{name}", internal=True
