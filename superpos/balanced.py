@@ -26,13 +26,13 @@ def embed(
     chi: float | None = None,
     ideal: bool = False,
 ) -> blocks.BlockNetwork:
-    """One MLP of width D that carries T MLP circuits with a common bias, A ← ReLU(W A + b ⊗ 1), without a mean heard.
+    """One MLP of width D that carries T MLP circuits with a common bias, A ← ReLU(W A + b ⊗ 1), and reads no mean.
 
     Real circuits have weights with a mean in common: w_t = w̄ + Δw_t. With e_t^l ∈ {0,1}^n the slots of circuit t,
 
         W^l = w̄^l ⊗ 𝒲^l + (1/S) Σ_t Δw_t^l ⊗ |e_t^l⟩⟨e_t^{l−1}|,
 
-    𝒲_ij = 1/S where at least one circuit links slot j to slot i, −χ elsewhere, and χ such that a circuit hears
+    𝒲_ij = 1/S where at least one circuit links slot j to slot i, −χ elsewhere, and χ such that a circuit reads
     nothing of the others' mean: E_{t≠u}⟨e_t^l|𝒲^l|e_u^{l−1}⟩ = 0 over all pairs. A^0 and the read-out are as in
     `superpos.redundant`. Circuits whose biases differ are rescaled to a common bias where their signs allow it, and
     read in their own units. Chapter 10.
@@ -95,9 +95,9 @@ def links(to: Int64[Tensor, "T S"], source: Int64[Tensor, "T S"], n: int) -> Boo
 
 
 def balance(to: Int64[Tensor, "T S"], source: Int64[Tensor, "T S"], n: int, *, cap: bool = True) -> float:
-    """The balancing weight χ, for which E_{t≠u}⟨e_t|𝒲|e_u⟩ = 0: a circuit hears nothing of the others' mean.
+    """The balancing weight χ, for which E_{t≠u}⟨e_t|𝒲|e_u⟩ = 0: a circuit reads nothing of the others' mean.
 
-    It is 0 for a single circuit, which hears no other. With c and c' how many circuits use each slot, K = Σ_t
+    It is 0 for a single circuit, which reads no other. With c and c' how many circuits use each slot, K = Σ_t
     |e_t⟩⟨e_t'| how many link two, P where K > 0: over all ordered pairs (t, u) the linked weights add up to cᵀPc'/S, of
     which T·S are a circuit's own, and T²S² − cᵀPc' pairs of slots are unlinked. Without the cap K stands in P's place
     in the first. Chapter 10.

@@ -238,7 +238,7 @@ def superpose(
 ) -> Float[Tensor, "D D"]:
     """The weights of one layer, Σ_t w_t ⊗ |e_t^l⟩⟨e_t^{l−1}|, and one more matrix for all pairs of slots.
 
-    Chapters 9 and 10. Slot r of block i hears slot c of block j with the weight Σ_t w_t,ij over the circuits t that
+    Chapters 9 and 10. Slot r of block i reads slot c of block j with the weight Σ_t w_t,ij over the circuits t that
     have r in `to` and c in `source`; to this comes linked_ij, once, where there is such a circuit, and unlinked_ij
     where there is none.
 

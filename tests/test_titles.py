@@ -34,6 +34,7 @@ def drawn(figure: Figure):
 DRAW = {
     "one": lambda: figures.curves(close(3), "layer", "error"),
     "pair": lambda: figures.pair(close(3), [line("", X, X)], ("a", "b"), ("y", ""), ("left", "right")),
+    "together": lambda: figures.pair(close(3), close(2), ("a", "b"), ("y", ""), ("left", "right"), together=True),
     "agreement": lambda: figures.agreement({"e": (X, X, [0.1] * 4), "q": (X, X, [0.1] * 4)}),
 }
 
@@ -57,7 +58,7 @@ def test_finding_stands_above_all(kind, finding):
     for other in (*legends, *panels):
         assert other.y1 <= box.y0
     for legend, panel in itertools.product(legends, panels):
-        assert panel.y1 <= legend.y1 - 0.7 * legend.height  # its padding alone may be entered
+        assert panel.y1 <= legend.y0
     assert figure.get_size_inches()[1] > height + SIZE / 72 * len(broken(finding, WIDTH - 0.12))
     assert figure.axes[0].bbox.height > 0.95 * tall  # the sentence takes nothing from the picture
 

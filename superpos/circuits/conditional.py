@@ -18,7 +18,7 @@ def conditional(circuits: MLPCircuits, threshold: float) -> MLPCircuits:
 
         a^l = ReLU(w a^{l−1} + (b + θ) α − θ).
 
-    With α = 1 this is the circuit. With α = 0 the circuit answers 0 as long as what it hears stays below θ; and all
+    With α = 1 this is the circuit. With α = 0 the circuit answers 0 as long as what it reads stays below θ; and all
     circuits have one bias in common, as `superpos.balanced` needs. A last layer without a ReLU has no threshold and
     no step. Chapter 14; the step is that of conditional rotations, Linsefors & Bushnaq (December 2025).
 

@@ -129,9 +129,10 @@ def pair(
     log: Literal["", "x", "y", "xy"] = "",
     height: float = 3.4,
     direct: bool = False,
+    together: bool = False,
 ) -> Figure:
-    """Two figures of the same kind side by side: one legend above for both, or, if the right one has labels, two;
-    or, with `direct`, names at the right ends of lines."""
+    """Two figures of the same kind side by side: one legend above for both, or, if the right one has labels, two,
+    unless all stand `together` above; or, with `direct`, names at the right ends of lines."""
     figure, axes = _axes(height, columns=2)
     for ax, series, xlabel, ylabel, title in zip(axes, (left, right), xlabels, ylabels, titles, strict=True):
         draw(ax, series, log)
@@ -139,11 +140,11 @@ def pair(
     if direct:
         ends(axes[0], left)
         ends(axes[1], right)
-    elif axes[1].get_legend_handles_labels()[1]:
+    elif axes[1].get_legend_handles_labels()[1] and not together:
         legend(axes[0])
         legend(axes[1])
     else:
-        legend_above(figure, axes[0], 3)
+        legend_above(figure, axes, 3)
     return figure
 
 
@@ -212,7 +213,7 @@ def agreement(
         xscale="log", xlabel=f"predicted {unit}", ylabel="measured / predicted", ylim=(1 - 2.5 * band, 1 + 2.5 * band)
     )
     plain(ax)
-    legend_above(figure, ax, 4)
+    legend_above(figure, [ax], 4)
     return figure
 
 
@@ -236,7 +237,7 @@ def trajectories(rows: Mapping[str, tuple[Tensor, Tensor]], *, height: float = 3
                 ax.annotate(str(step), (x, y), xytext=(3, 3), textcoords="offset points")
             ax.set(aspect="equal", xticks=[-1, 0, 1], yticks=[-1, 0, 1])
         line_of_axes[0].set_ylabel(name)
-    legend_above(figure, grid[0, 0], 2)
+    legend_above(figure, [grid[0, 0]], 2)
     return figure
 
 
@@ -269,7 +270,7 @@ def hold(
     ax.set(xlim=xlim, ylim=ylim)
     if old := ax.get_legend():
         old.remove()
-        legend_above(figure, ax, columns)
+        legend_above(figure, [ax], columns)
     return titled(figure, title, lines=2) if title else figure
 
 

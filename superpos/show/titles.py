@@ -55,16 +55,18 @@ def titled(figure: Figure, finding: str, *, lines: int = 0) -> Figure:
         legend.set_loc("upper left")
         legend.set_bbox_to_anchor((0, 1 - top / height), transform=figure.transFigure)
         renderer = RendererAgg(1, 1, figure.dpi)
-        top += legend.get_window_extent(renderer).height / figure.dpi
+        top += legend.get_window_extent(renderer).height / figure.dpi + _BELOW
     engine = figure.get_layout_engine()
     assert isinstance(engine, ConstrainedLayoutEngine), "a finding needs a layout that makes room"
     engine.set(rect=(0, 0, 1, 1 - top / height))
     return figure
 
 
-def legend_above(figure: Figure, ax: Axes, columns: int) -> None:
+def legend_above(figure: Figure, axes: Sequence[Axes], columns: int) -> None:
     """The legend of these axes above all panels, in so many columns, or in as many as the width has room for."""
-    handles, labels = ax.get_legend_handles_labels()
+    named = [ax.get_legend_handles_labels() for ax in axes]
+    handles = [handle for of_one, _ in named for handle in of_one]
+    labels = [label for _, of_one in named for label in of_one]
     for count in range(min(len(labels), columns), 0, -1):
         made = figure.legend(handles, labels, loc="outside upper center", ncols=count)
         if count == 1 or made.get_window_extent(RendererAgg(1, 1, figure.dpi)).width <= figure.bbox.width:

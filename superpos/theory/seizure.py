@@ -11,9 +11,9 @@ from superpos.theory.slots import Field, Rotations
 
 
 def leak(T: int, n: int, S: int, z: int) -> float:
-    """The standard deviation of the on-indicator that an idle slot hears in layer 2: √(z(e^x − 1)/S) with x = TS²/n².
+    """The standard deviation of the on-indicator that an idle slot reads in layer 2: √(z(e^x − 1)/S) with x = TS²/n².
 
-    A slot r is linked to each of the zS slots that are on with probability p = 1 − e^{−x}, and then hears
+    A slot r is linked to each of the zS slots that are on with probability p = 1 − e^{−x}, and then reads
     1/S + χ = 1/(S(1−p)), so that y = (K − zSp)/(S(1−p)) with K of them linked: the variance is zp/(S(1−p)). For small x
     the result is √(zTS)/n. What is above ¼ switches neurons on. Chapter 11.
     """
@@ -23,14 +23,14 @@ def leak(T: int, n: int, S: int, z: int) -> float:
 def rotations(code: Code, z: int, L: int, *, seed: int = 0) -> list[Rotations]:
     """The predicted errors of L layers of the balanced construction of conditional rotations, idle slots included.
 
-    In layer 2 and later, a slot with a circuits on it hears
+    In layer 2 and later, a slot with a circuits on it reads
 
     - of each active circuit K of its S slots: each of the a circuits shares a slot with it with probability
-      π = Σ_s (c_s − 1)/(T−1), c_s the uses of its slots, and one slot is heard once. y gets (1/S+χ) K − χ S;
+      π = Σ_s (c_s − 1)/(T−1), c_s the uses of its slots, and one slot is read once. y gets (1/S+χ) K − χ S;
     - of the idle slots a normal sum, with mean Σ_c E𝒲 Eα and variance
       Σ_c E𝒲² var α + (1/S+χ)² [(Eα)² var(links) + a S(S−1)(1−p)² cov(α, α')], α and α' on two slots of one circuit;
     - turned points of mean square K|x̂_t|²/S² + a E|x̂_u|², x̂_u what an inactive circuit reads of its idle slots;
-    - the circuit's own α̂, x̂, which all its S slots hear.
+    - the circuit's own α̂, x̂, which all its S slots read.
 
     Two circuits share a given slot with probability (a−1)/(T−1), and never two. Chapter 11.
 

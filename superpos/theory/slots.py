@@ -1,13 +1,13 @@
 """Beyond first order: what conditional rotations do to the slots that should be silent. Chapter 11. Ours.
 
-Seen slot by slot, the balanced network is small. With y the on-indicator that slot r of layer l hears, and ξ the
+Seen slot by slot, the balanced network is small. With y the on-indicator that slot r of layer l reads, and ξ the
 rotated vectors of the circuits on it,
 
     y = Σ_c 𝒲_rc α(c),   ξ = Σ_{t∋r} R_t x̂_t,   α(r) = min(1, max(0, 2y − ½)),   x(r) = ReLU(2y − 1 + ξ) − α(r),
 
 where α̂_t, x̂_t are the means of α, x over the S slots of t. A slot that no active circuit uses is *idle*; it should hold
 0, and does so while y ≤ ¼ and 2y + |ξ| < 1. What is followed from layer to layer are samples of n slots, held by some
-circuits, active and inactive, of S slots each; what a slot hears of other circuits is drawn from the distribution that
+circuits, active and inactive, of S slots each; what a slot reads of other circuits is drawn from the distribution that
 its sample has in the layer before. Nothing is fitted, and no network is built: only the code's uses of its slots go in.
 """
 
@@ -43,7 +43,7 @@ class Rotations:
 class Field:
     """The distribution of activations over slots, which `rotations` follows from layer to layer in G random samples.
 
-    Each sample has C inactive and P active circuits. Its P active circuits hear what z active circuits would; they are
+    Each sample has C inactive and P active circuits. Its P active circuits read what z active circuits would; they are
     more for a better mean.
 
     Attributes:
@@ -112,7 +112,7 @@ class Field:
         start = torch.zeros(self.G, self.P, self.z - 1, dtype=torch.float64)
         K = (self._linked_slots(others, start, kinds[:, 1:]) * (1 - meets)).sum(dim=-1)
         speaking, size = (q.mean(dim=1)[:, None, None] for q in (self.alpha, _square(self.x)))
-        # A circuit's own slots are all linked: it hears α̂ of them, and the −χ that _heard takes for them is given back.
+        # A circuit's own slots are all linked: it reads α̂ of them, and the −χ that _heard takes for them is given back.
         own = self.alpha[..., None] + self.S * self.chi * speaking
         y = self._heard(others, K) + own + (1 + self.S * self.chi) * shared * speaking
         xi = self._noise(others * (self.z * self.rho * size + self.norm))
@@ -129,7 +129,7 @@ class Field:
         return _respond(y, xi + _rotated(self.idle_x, self.idle_turn)[:, :, None])
 
     def _heard(self, a: Float[Tensor, "G N S"], K: Float[Tensor, "G N S"]) -> Float[Tensor, "G N S"]:
-        """y that a slot hears through a inactive circuits, of K slots of active circuits and of all idle slots."""
+        """y that a slot reads through a inactive circuits, of K slots of active circuits and of all idle slots."""
         every = torch.arange(self.uses.max() + 1, dtype=torch.float64)[:, None]
         p, idle = self._linked(every), self.idle_count
         expected = (idle * (p * self.link - self.chi) * self.mean).sum(dim=1)
@@ -241,7 +241,7 @@ def _square(x: Float[Tensor, "*s 2"]) -> Float[Tensor, "*s"]:
 
 
 def _respond(y: Float[Tensor, "*s"], xi: Float[Tensor, "*s 2"]) -> tuple[Float[Tensor, "*s"], Float[Tensor, "*s 2"]]:
-    """(α, x) of a slot that hears y and ξ."""
+    """(α, x) of a slot that reads y and ξ."""
     alpha = (2 * y - 0.5).clamp(0, 1)
     return alpha, ((2 * y - 1)[..., None] + xi).relu() - alpha[..., None]
 
