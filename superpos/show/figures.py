@@ -148,11 +148,12 @@ def pair(
 
 
 def pair_of_matrices(named: Mapping[str, Tensor], *, label: str, unit: str, height: float = 3.1) -> Figure:
-    """Square heat maps side by side, each on its own scale: blue below zero, white at zero, red above;
-    white to blue where nothing is negative."""
+    """Square heat maps side by side, each on its own scale but in the same colours: blue below zero, white at zero,
+    red above; white to blue where nothing is negative in any of them."""
     figure, axes = _axes(height, columns=len(named))
+    signed = any(bool((matrix < 0).any()) for matrix in named.values())
     for ax, (title, matrix) in zip(axes, named.items(), strict=True):
-        _heat(ax, matrix, unit, horizontal=True)
+        _heat(ax, matrix, unit, horizontal=True, signed=signed)
         ax.set(title=title, xlabel=label, ylabel=label if ax is axes[0] else "", aspect="equal")
     return figure
 
@@ -161,7 +162,7 @@ def matrix(values: Tensor, xlabel: str, ylabel: str, *, unit: str, height: float
     """One heat map: blue below zero, white at zero, red above;
     white to blue where nothing is negative."""
     figure, axes = _axes(height)
-    _heat(axes[0], values, unit, horizontal=False)
+    _heat(axes[0], values, unit, horizontal=False, signed=bool((values < 0).any()))
     axes[0].set(xlabel=xlabel, ylabel=ylabel)
     return figure
 
@@ -279,8 +280,8 @@ def _axes(height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
     return figure, list(grid[0])
 
 
-def _heat(ax: Axes, values: Tensor, unit: str, *, horizontal: bool) -> None:
-    limit, signed = float(values.abs().max()), bool((values < 0).any())
+def _heat(ax: Axes, values: Tensor, unit: str, *, horizontal: bool, signed: bool) -> None:
+    limit = float(values.abs().max())
     low, colours = (-limit, "RdBu_r") if signed else (0, "Blues")
     note_matrix(ax, values, unit)
     image = ax.imshow(values, cmap=colours, vmin=low, vmax=limit, interpolation="nearest", aspect="auto")
