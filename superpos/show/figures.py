@@ -234,7 +234,8 @@ def trajectories(rows: Mapping[str, tuple[Tensor, Tensor]], *, height: float = 3
                 ax.plot(x, y, color=COLOURS[i], ls=DASHES[i], marker=MARKERS[i], ms=3.5, lw=1, label=label)
                 note(ax, "both", f"{name}, {label}", x=x, y=y)
             for step, (x, y) in enumerate(np.asarray(estimated, dtype=float)):
-                ax.annotate(str(step), (x, y), xytext=(3, 3), textcoords="offset points")
+                out = 9 / max(np.hypot(x, y), 1e-9)  # points, away from the centre
+                ax.annotate(str(step), (x, y), (out * x, out * y), textcoords="offset points", ha="center", va="center")
             ax.set(aspect="equal", xticks=[-1, 0, 1], yticks=[-1, 0, 1])
         line_of_axes[0].set_ylabel(name)
     legend_above(figure, grid[0, 0], 2)
