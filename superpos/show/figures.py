@@ -28,6 +28,7 @@ from superpos.show.series import (
     legend,
     line,
     mark,
+    name_level,
     plain,
     points,
 )
@@ -98,25 +99,15 @@ def curves(
     figure, axes = _axes(height)
     draw(axes[0], series, log)
     axes[0].set(xlabel=xlabel, ylabel=ylabel, **({"ylim": ylim} if ylim else {}))
-    for name, level in (marks or {}).items():
+    for level in (marks or {}).values():
         axes[0].axhline(level, color=BLACK, lw=0.9, ls=(0, (4, 3)))
-        left = _is_free(series, level, "y" in log)
-        at, side = ((0.01, level), "left") if left else ((1, level), "right")
-        axes[0].annotate(name, at, xycoords=("axes fraction", "data"), ha=side, va="bottom")
+    for name, level in (marks or {}).items():
+        name_level(axes[0], series, name, level, others=[other for other in (marks or {}).values() if other != level])
     if direct:
         ends(axes[0], series)
     else:
         legend(axes[0])
     return figure
-
-
-def _is_free(series: Sequence[Series], level: float, log: bool) -> bool:
-    """Whether a level's name has more room on the left than on the right: there all ends are farther from it."""
-    far = []
-    for end in (min, max):
-        ends = [float(np.asarray(one.y)[np.asarray(one.x) == end(np.asarray(one.x))][0]) for one in series]
-        far.append(min(abs(np.log(y / level)) if log and y > 0 else abs(y - level) for y in ends))
-    return bool(far[0] > far[1])
 
 
 def pair(
