@@ -125,7 +125,7 @@ def name_level(ax: Axes, series: Sequence[Series], name: str, level: float, *, o
     """The name of a horizontal line where no series runs through it: at an end, above the line rather than below it,
     and only then between the ends; if there is no such place, where it is farthest from all. `others` are lines too."""
     size = 72 * np.array(ax.figure.bbox.size) / ax.figure.dpi  # points of the figure, of which the axes have a share
-    wide, high = TextPath((0, 0), name, size=TEXT).get_extents().width / (0.6 * size[0]), 1.3 * TEXT / (0.75 * size[1])
+    wide, high = TextPath((0, 0), name, size=TEXT).get_extents().width / (0.58 * size[0]), 1.3 * TEXT / (0.75 * size[1])
     to_axes = ax.transData - ax.transAxes  # shares of the axes
     paths = [_path(one, to_axes) for one in series]
     y0 = float(to_axes.transform([(ax.get_xlim()[1], level)])[0, 1])
@@ -152,7 +152,9 @@ def _path(one: Series, to_axes: Transform) -> np.ndarray:
 def _clear(paths: Sequence[np.ndarray], left: float, wide: float, low: float, high: float) -> float:
     """How far the nearest path is above or below a box, in shares of the axes; below 0 if one runs through it."""
     gaps = [
-        np.maximum(low - path[:, 1], path[:, 1] - high)[(path[:, 0] > left - 0.02) & (path[:, 0] < left + wide + 0.02)]
+        np.maximum(low - path[:, 1], path[:, 1] - high)[
+            (path[:, 0] > left - 0.005) & (path[:, 0] < left + wide + 0.005)
+        ]
         for path in paths
     ]
     return float(min((gap.min() for gap in gaps if gap.size), default=1.0))
