@@ -2,6 +2,7 @@
 
 import itertools
 
+import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -162,6 +163,22 @@ def test_a_level_is_named_where_there_is_room(y, side, log):
     figure = figures.curves([line("", X, y)], "x", "y", log=log, marks={"doing nothing": 1.0})
     [name] = [text for text in figure.axes[0].texts if text.get_text() == "doing nothing"]
     assert name.get_horizontalalignment() == side
+
+
+def test_no_line_runs_through_the_name_of_a_level():
+    """Steep lines cross both levels on the left, and a slow one the lower level on the right."""
+    layers = np.arange(1.0, 9.0)
+    slow, steep = 2e-3 * 2.5 ** (layers - 1), [start * 27 ** (layers - 1) for start in (0.09, 0.01)]
+    series = [line(name, layers, y) for name, y in zip(("a", "b", "c"), (slow, *steep), strict=True)]
+    levels = {"answering zero": 1.0, "one tenth": 0.1}
+    figure = figures.curves(series, "layer", "error", log="y", marks=levels, direct=True)
+    renderer, ax = drawn(figure), figure.axes[0]
+    fine = np.linspace(1, 8, 2000)
+    for name in (text for text in ax.texts if text.get_text() in levels):
+        box = name.get_window_extent(renderer)
+        for one in series:
+            path = ax.transData.transform(np.column_stack([fine, np.exp(np.interp(fine, layers, np.log(one.y)))]))
+            assert not any(box.contains(*place) for place in path), (name.get_text(), one.label)
 
 
 def test_a_frame_says_the_finding_or_the_title_of_its_only_axes():

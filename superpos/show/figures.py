@@ -28,6 +28,7 @@ from superpos.show.series import (
     legend,
     line,
     mark,
+    name_level,
     plain,
     points,
 )
@@ -98,25 +99,15 @@ def curves(
     figure, axes = _axes(height)
     draw(axes[0], series, log)
     axes[0].set(xlabel=xlabel, ylabel=ylabel, **({"ylim": ylim} if ylim else {}))
-    for name, level in (marks or {}).items():
+    for level in (marks or {}).values():
         axes[0].axhline(level, color=BLACK, lw=0.9, ls=(0, (4, 3)))
-        left = _is_free(series, level, "y" in log)
-        at, side = ((0.01, level), "left") if left else ((1, level), "right")
-        axes[0].annotate(name, at, xycoords=("axes fraction", "data"), ha=side, va="bottom")
+    for name, level in (marks or {}).items():
+        name_level(axes[0], series, name, level, others=[other for other in (marks or {}).values() if other != level])
     if direct:
         ends(axes[0], series)
     else:
         legend(axes[0])
     return figure
-
-
-def _is_free(series: Sequence[Series], level: float, log: bool) -> bool:
-    """Whether a level's name has more room on the left than on the right: there all ends are farther from it."""
-    far = []
-    for end in (min, max):
-        ends = [float(np.asarray(one.y)[np.asarray(one.x) == end(np.asarray(one.x))][0]) for one in series]
-        far.append(min(abs(np.log(y / level)) if log and y > 0 else abs(y - level) for y in ends))
-    return bool(far[0] > far[1])
 
 
 def pair(
@@ -149,11 +140,12 @@ def pair(
 
 
 def pair_of_matrices(named: Mapping[str, Tensor], *, label: str, unit: str, height: float = 3.1) -> Figure:
-    """Square heat maps side by side, each on its own scale: blue below zero, white at zero, red above;
-    white to blue where nothing is negative."""
+    """Square heat maps side by side, each on its own scale but in the same colours: blue below zero, white at zero,
+    red above; white to blue where nothing is negative in any of them."""
     figure, axes = _axes(height, columns=len(named))
+    signed = any(bool((matrix < 0).any()) for matrix in named.values())
     for ax, (title, matrix) in zip(axes, named.items(), strict=True):
-        _heat(ax, matrix, unit, horizontal=True)
+        _heat(ax, matrix, unit, horizontal=True, signed=signed)
         ax.set(title=title, xlabel=label, ylabel=label if ax is axes[0] else "", aspect="equal")
     return figure
 
@@ -162,7 +154,7 @@ def matrix(values: Tensor, xlabel: str, ylabel: str, *, unit: str, height: float
     """One heat map: blue below zero, white at zero, red above;
     white to blue where nothing is negative."""
     figure, axes = _axes(height)
-    _heat(axes[0], values, unit, horizontal=False)
+    _heat(axes[0], values, unit, horizontal=False, signed=bool((values < 0).any()))
     axes[0].set(xlabel=xlabel, ylabel=ylabel)
     return figure
 
@@ -234,7 +226,8 @@ def trajectories(rows: Mapping[str, tuple[Tensor, Tensor]], *, height: float = 3
                 ax.plot(x, y, color=COLOURS[i], ls=DASHES[i], marker=MARKERS[i], ms=3.5, lw=1, label=label)
                 note(ax, "both", f"{name}, {label}", x=x, y=y)
             for step, (x, y) in enumerate(np.asarray(estimated, dtype=float)):
-                ax.annotate(str(step), (x, y), xytext=(3, 3), textcoords="offset points")
+                out = 9 / max(np.hypot(x, y), 1e-9)  # points, away from the centre
+                ax.annotate(str(step), (x, y), (out * x, out * y), textcoords="offset points", ha="center", va="center")
             ax.set(aspect="equal", xticks=[-1, 0, 1], yticks=[-1, 0, 1])
         line_of_axes[0].set_ylabel(name)
     legend_above(figure, [grid[0, 0]], 2)
@@ -280,8 +273,8 @@ def _axes(height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
     return figure, list(grid[0])
 
 
-def _heat(ax: Axes, values: Tensor, unit: str, *, horizontal: bool) -> None:
-    limit, signed = float(values.abs().max()), bool((values < 0).any())
+def _heat(ax: Axes, values: Tensor, unit: str, *, horizontal: bool, signed: bool) -> None:
+    limit = float(values.abs().max())
     low, colours = (-limit, "RdBu_r") if signed else (0, "Blues")
     note_matrix(ax, values, unit)
     image = ax.imshow(values, cmap=colours, vmin=low, vmax=limit, interpolation="nearest", aspect="auto")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 from jaxtyping import Float
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -13,6 +14,8 @@ from superpos.show.titles import titled
 from superpos.show.walking import QUIET, text
 
 _LEFT, _RIGHT, _HIGH, _WORDS = -1.4, 3.35, 1.35, 1.65  # of the plane, in lengths of a direction; where the words begin
+_END, _NUMBER = 1.1, 0.15  # of a direction, unless its circuit reads more; from there to its number
+_WIDE, _AWAY = 0.27, (0.42, 0.24)  # half the word "stream"; its middle from the point, sidewards and upwards
 
 
 def plane(E: Float[Tensor, "T 2 1"], active: Sequence[int], x: Float[Tensor, " z"], finding: str) -> Figure:
@@ -37,9 +40,17 @@ def plane(E: Float[Tensor, "T 2 1"], active: Sequence[int], x: Float[Tensor, " z
     top = 0.42 * (len(E) - 1)
     for t, e in enumerate(E[..., 0].tolist()):
         colour, foot = OWNERS[t], [float(reads[t]) * c for c in e]
-        ax.plot([-1.3 * e[0], 1.3 * e[0]], [-1.3 * e[1], 1.3 * e[1]], color=colour, lw=0.9)
-        ax.text(1.2 * e[0], 1.2 * e[1], str(t + 1), ha="center", va="center", color=colour, weight="bold",
-                bbox={"fc": "white", "ec": "none", "pad": 1.5})  # fmt: skip
+        end = max(_END, float(reads[t]))
+        ax.plot([-1.3 * e[0], end * e[0]], [-1.3 * e[1], end * e[1]], color=colour, lw=0.9)
+        ax.text(
+            (end + _NUMBER) * e[0],
+            (end + _NUMBER) * e[1],
+            str(t + 1),
+            ha="center",
+            va="center",
+            color=colour,
+            weight="bold",
+        )
         if t in active:
             to = tuple(float(held[t]) * c for c in e)
             ax.annotate("", to, (0, 0), arrowprops={"arrowstyle": "-|>", "color": colour, "lw": 2.6, "shrinkB": 0})
@@ -49,9 +60,22 @@ def plane(E: Float[Tensor, "T 2 1"], active: Sequence[int], x: Float[Tensor, " z
         told = f"{t + 1} stores {text(held[t])}\nreads {text(reads[t])}{wrong}"
         ax.text(_WORDS, top - 0.84 * t, told, va="center", color=colour, linespacing=1.3)
     ax.plot(*X.tolist(), "o", ms=8, color=BLACK, zorder=5)
-    at = float(X[0]), float(X[1])
-    ax.annotate("stream", at, xytext=(-6, 9), textcoords="offset points", ha="right", color=BLACK)
+    ax.text(*_free(X, E[..., 0], reads), "stream", ha="center", va="center", color=BLACK)
     note(ax, "reads", "circuits", holds=held, value=reads)
     for artist in ax.get_children():
         artist.set_in_layout(False)  # words must not move the axes: frames are compared
     return titled(figure, finding, lines=2)
+
+
+def _free(X: Tensor, e: Tensor, reads: Tensor) -> tuple[float, float]:
+    """Where near the stream a word lies on no direction, no number and no dotted line, as far as can be."""
+    share = torch.linspace(0, 1, 50)[:, None]
+    feet, numbers = reads[:, None] * e, (reads[:, None].clamp(min=_END) + _NUMBER) * e
+    lines = torch.cat([*(-1.3 * a + share * 2.4 * a for a in e), *(X + share * (foot - X) for foot in feet), numbers])
+    angle = torch.linspace(0, 2 * torch.pi, 25)[:-1]
+    middles = X + torch.stack([_AWAY[0] * angle.cos(), _AWAY[1] * angle.sin()], dim=1)
+    word = torch.tensor([[s * _WIDE, 0.0] for s in (-1, -0.5, 0, 0.5, 1)])
+    gaps = torch.cdist((middles[:, None] + word).flatten(0, 1), lines).view(len(angle), -1).amin(dim=1)
+    gaps[middles[:, 0] + _WIDE > _WORDS - 0.1] = -1
+    x, y = middles[int(gaps.argmax())].tolist()
+    return x, y

@@ -7,7 +7,9 @@ from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.textpath import TextPath
 from matplotlib.ticker import LogFormatterMathtext, MaxNLocator, NullFormatter
+from matplotlib.transforms import Transform
 from torch import Tensor
 
 from superpos.show.data import note
@@ -117,6 +119,45 @@ def ends(ax: Axes, series: Sequence[Series]) -> None:
             named.append((one.label, colour, *seen[seen[:, 0].argmax()]))
     if named:
         Ends(ax, named)
+
+
+def name_level(ax: Axes, series: Sequence[Series], name: str, level: float, *, others: Sequence[float] = ()) -> None:
+    """The name of a horizontal line where no series runs through it: at an end, above the line rather than below it,
+    and only then between the ends; if there is no such place, where it is farthest from all. `others` are lines too."""
+    size = 72 * np.array(ax.figure.bbox.size) / ax.figure.dpi  # points of the figure, of which the axes have a share
+    wide, high = TextPath((0, 0), name, size=TEXT).get_extents().width / (0.58 * size[0]), 1.3 * TEXT / (0.75 * size[1])
+    to_axes = ax.transData - ax.transAxes  # shares of the axes
+    paths = [_path(one, to_axes) for one in series]
+    y0 = float(to_axes.transform([(ax.get_xlim()[1], level)])[0, 1])
+    paths += [np.array([[0, y], [1, y]]) for y in (to_axes.transform([(ax.get_xlim()[1], o)])[0, 1] for o in others)]
+    ends = sorted((0.01, 1 - wide), key=lambda left: -_clear(paths, left, wide, y0, y0))  # the freer end first
+    places = [(left, va) for va in ("bottom", "top") for left in ends]
+    places += [(left, va) for va in ("bottom", "top") for left in np.linspace(0.01, 1 - wide, 9)[1:-1]]
+    room = [_clear(paths, left, wide, *((y0, y0 + high) if va == "bottom" else (y0 - high, y0))) for left, va in places]
+    left, va = places[next((k for k, r in enumerate(room) if r > 0.01), int(np.argmax(room)))]
+    at, side = ((1.0, level), "right") if left == 1 - wide else ((left, level), "left")
+    ax.annotate(name, at, xycoords=("axes fraction", "data"), ha=side, va=va)
+
+
+def _path(one: Series, to_axes: Transform) -> np.ndarray:
+    """Places of a series in shares of the axes, close to each other where it is a line."""
+    places = to_axes.transform(np.column_stack([np.asarray(one.x, dtype=float), np.asarray(one.y, dtype=float)]))
+    places = places[np.isfinite(places).all(axis=1)]
+    if one.kind == "points" or len(places) < 2:
+        return places
+    steps, fine = np.arange(len(places)), np.linspace(0, len(places) - 1, 40 * len(places))
+    return np.column_stack([np.interp(fine, steps, places[:, k]) for k in (0, 1)])
+
+
+def _clear(paths: Sequence[np.ndarray], left: float, wide: float, low: float, high: float) -> float:
+    """How far the nearest path is above or below a box, in shares of the axes; below 0 if one runs through it."""
+    gaps = [
+        np.maximum(low - path[:, 1], path[:, 1] - high)[
+            (path[:, 0] > left - 0.005) & (path[:, 0] < left + wide + 0.005)
+        ]
+        for path in paths
+    ]
+    return float(min((gap.min() for gap in gaps if gap.size), default=1.0))
 
 
 def legend(ax: Axes) -> None:
