@@ -151,8 +151,8 @@ def trained(
     They stand in random order: the first T are as good a choice of T as any. Chapters 2, 8 and 14.
 
     Args:
-        kind: of their tasks: "separable", which a linear read-out gets nearly as well, or "inseparable", of which it
-            gets nothing.
+        kind: of their tasks: "separable", which a linear read-out gets nearly as well, or "inseparable", of which one
+            fitted by least squares gets next to nothing.
 
     Raises:
         ValueError: if there is no such kind.

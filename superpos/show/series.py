@@ -64,8 +64,8 @@ def draw(ax: Axes, series: Sequence[Series], log: str) -> None:
         note(ax, one.kind, one.label or named.get(group, ""), x=x, y=y, error=one.error)
         if one.kind != "points":
             label = one.label if one.kind == "line" else None
-            ax.plot(x, y, color=COLOURS[group % 7], ls=DASHES[lines % 7], lw=1.6, label=label)
-            lines += 1
+            ax.plot(x, y, color=COLOURS[group % 7], ls=DASHES[5 if group % 7 == 5 else lines % 7], lw=1.6, label=label)
+            lines += group % 7 != 5  # what needs no superposition is dotted everywhere
         if one.kind != "line":
             mark(ax, group, one.label, x, y, one.error)
     ax.set(xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")

@@ -145,7 +145,7 @@ def _said(step: Step) -> str:
         return f"{_capital(holds)}; they read {_list(step.reads)}."
     if step.heard[-1] < QUIET**2:
         return f"{_capital(holds)}; {_do(silent, 'hold and read', 'holds and reads')} nothing."
-    shadow = f"0, but what is read is the shadow, {_list(step.reads[silent])}"
+    shadow = f"0, but each reads a part of the active one, {_list(step.reads[silent])}"
     return f"{_capital(holds)}; {_do(silent, 'should read', 'should read')} {shadow}."
 
 
