@@ -57,15 +57,16 @@ points, line, both = (partial(Series, kind) for kind in ("points", "line", "both
 
 def draw(ax: Axes, series: Sequence[Series], log: str) -> None:
     """Points and lines over one axis."""
-    lines, named = 0, {one.group: one.label for one in series if one.label and one.group is not None}
+    coloured, black = iter(DASHES * len(series)), iter((DASHES[5], *DASHES) * len(series))
+    named = {one.group: one.label for one in series if one.label and one.group is not None}
     for i, one in enumerate(series):
         group = i if one.group is None else one.group
         x, y = np.asarray(one.x, dtype=float), np.asarray(one.y, dtype=float)
         note(ax, one.kind, one.label or named.get(group, ""), x=x, y=y, error=one.error)
         if one.kind != "points":
             label = one.label if one.kind == "line" else None
-            ax.plot(x, y, color=COLOURS[group % 7], ls=DASHES[5 if group % 7 == 5 else lines % 7], lw=1.6, label=label)
-            lines += group % 7 != 5  # what needs no superposition is dotted everywhere
+            dash = next(black if group % 7 == 5 else coloured)
+            ax.plot(x, y, color=COLOURS[group % 7], ls=dash, lw=1.6, label=label)
         if one.kind != "line":
             mark(ax, group, one.label, x, y, one.error)
     ax.set(xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
