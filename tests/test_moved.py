@@ -3,7 +3,7 @@
 import posixpath
 
 import pytest
-from browser import chromium, needs_browser, served
+from browser import aside, chromium, needs_browser, served
 from built_book import PAGES, html
 from superbook import moved
 
@@ -52,7 +52,10 @@ def test_links_lead_to_pages_and_names_that_are_there(old):
     ],
 )
 def test_a_browser_goes_there(address, lands):
-    with served() as site, chromium() as browser:
-        page = browser.new_page()
-        page.goto(f"{site}{address}")
-        page.wait_for_url(f"{site}{lands}", timeout=10_000)
+    def goes() -> None:
+        with served() as site, chromium() as browser:
+            page = browser.new_page()
+            page.goto(f"{site}{address}")
+            page.wait_for_url(f"{site}{lands}", timeout=10_000)
+
+    aside(goes)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import cycle
 from typing import Literal
 
 import numpy as np
@@ -57,7 +58,8 @@ points, line, both = (partial(Series, kind) for kind in ("points", "line", "both
 
 def draw(ax: Axes, series: Sequence[Series], log: str) -> None:
     """Points and lines over one axis."""
-    coloured, black = iter(DASHES * len(series)), iter((DASHES[5], *DASHES) * len(series))
+    others = DASHES[:5] + DASHES[6:]  # dotted is the first black line of a figure, and no coloured one
+    coloured, black = cycle(others), cycle((DASHES[5], *others))
     named = {one.group: one.label for one in series if one.label and one.group is not None}
     for i, one in enumerate(series):
         group = i if one.group is None else one.group
