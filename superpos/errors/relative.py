@@ -38,9 +38,9 @@ def of_update(
 ) -> Relative:
     """The error of the update, Σ|x̂ − x|² / Σ|x − x_before|² over samples and circuits, one for each layer.
 
-    `before` is the state that the network was given, x_before. A network that leaves it as it is scores exactly 1, the
-    same network beside the signal, as `relative` has it, only what the layers were to change: little, if that was
-    little. Sums, standard errors and 0/0 as in `relative`. Chapter 6.
+    `before` is the state that the network was given, x_before. A network that leaves it as it is scores exactly 1. By
+    `relative` the same network scores little where the layers were to change little. Sums, standard errors and 0/0 are
+    as there. Chapter 6.
 
     Raises:
         ValueError: if the states have different shapes.

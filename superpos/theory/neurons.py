@@ -18,7 +18,7 @@ def rectified(mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
 
         E ReLU(x) = s φ(a) + m Φ(a),   E ReLU(x)² = (m² + s²) Φ(a) + m s φ(a),   s² = variance, a = m/s.
 
-    At mean 0 these are √(v/2π) and v/2; far below 0 they are the Gaussian tail that a threshold leaves. Chapter 4.
+    At mean 0 these are √(v/2π) and v/2; far below 0 they are the Gaussian tail that a threshold leaves. Chapter 5.
     """
     s = variance.sqrt()
     a = (mean / s.clamp_min(1e-30)).clamp(-1e9, 1e9)
@@ -39,7 +39,7 @@ def copies(
     g ~ N(0, shared) is common to the copies. ε_n differs between them: Gaussian of variance v_k with probability w_k
     (`sharers`), plus the value of active neurons met on the same large neuron (`collisions`, weights and values).
     Given g the copies are independent, so that with ψ(g) = E[ReLU | g] the mean is E ψ(g) and the variance
-    E[Var(ReLU | g)]/S + Var ψ(g). Chapters 4 and 5. Ours.
+    E[Var(ReLU | g)]/S + Var ψ(g). Chapters 4 and 6. Ours.
     """
     nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
     nodes, over = (torch.from_numpy(x).to(p.device) for x in (nodes, weights / weights.sum()))
