@@ -25,7 +25,7 @@ from pypdf.generic import Fit
 ROOT = Path(__file__).resolve().parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
-DROPPED = "script, noscript, button, .headerlink, .reading-time, .cite-figure"  # nothing can be pressed on paper
+DROPPED = ".scheme-dark, source, script, noscript, button, .headerlink, .reading-time, .cite-figure"  # nothing can be pressed on paper
 REFERENCES = ("for", "aria-labelledby", "aria-describedby", "aria-controls")
 FOOT = '<p style="width: 100%; text-align: center; font: 8pt sans-serif"><span class="pageNumber"></span></p>'
 Place = tuple[int, str, str]  # level, title and id of a heading

@@ -28,10 +28,11 @@ def test_failing_frame_stops_the_build_and_is_named(tmp_path):
     assert not (tmp_path / "_build/html").exists()
 
 
+PICTURES = {sheet: {"svg": "<svg/>", "width": 288, "height": 192} for sheet in ("wide", "narrow")}
 RECORD = {
-    "name": "fig-bars", "width": 288, "height": 192, "start": {"T": 1},
+    "name": "fig-bars", "start": {"T": 1},
     "parameters": [{"name": "T", "label": "T", "values": [1, 2], "texts": ["1", "2"]}],
-    "frames": [{"values": {"T": T}, "alt": f"{T}", "kind": "svg", "data": "<svg/>", "panels": []} for T in (1, 2)],
+    "frames": [{"values": {"T": T}, "alt": f"{T}", "pictures": PICTURES, "panels": []} for T in (1, 2)],
 }  # fmt: skip
 
 
@@ -55,5 +56,5 @@ def test_frames_outside_their_figure_are_refused(figure, tmp_path):
 
 def test_two_figures_of_one_name_are_refused(tmp_path):
     explore.write(RECORD, tmp_path / "fig-bars")
-    with pytest.raises(ExtensionError, match="two figures with sliders are named 'fig-bars'"):
+    with pytest.raises(ExtensionError, match="two figures are named 'fig-bars'"):
         explore.write(RECORD, tmp_path / "fig-bars")

@@ -4,7 +4,7 @@
   const PAUSE = 400; // ms of rest before a screen reader is told what the new frame shows
 
   function explore(box) {
-    const image = box.querySelector("img");
+    const pictures = [...box.querySelectorAll("picture")]; // one for a light page, one for a dark one
     const inputs = [...box.querySelectorAll("input")];
     const said = box.querySelector(".explore-said");
     const frames = JSON.parse(box.dataset.frames); // [file, alt text], the last slider changing fastest
@@ -13,7 +13,9 @@
     let told;
 
     const place = (at) => at.reduce((sum, value, i) => sum * counts[i] + value, 0);
-    const address = (k) => `${box.dataset.folder}/${frames[k][0]}`;
+    const shown = () => pictures.find((picture) => picture.checkVisibility()) ?? pictures[0];
+    const rename = (name, k) => name.replace(/[^/]*?((-narrow)?(-dark)?\.svg)$/, (_, end) => `${frames[k][0].replace(".svg", "")}${end}`);
+    const address = (k) => rename(shown().querySelector("img").currentSrc, k);
     const values = () => inputs.map((input) => Number(input.value));
 
     function load(k) {
@@ -36,15 +38,19 @@
     function show() {
       const k = place(values());
       load(k);
-      image.src = address(k);
-      image.alt = frames[k][1];
+      for (const picture of pictures) {
+        const [source, image] = [picture.querySelector("source"), picture.querySelector("img")];
+        source.srcset = rename(source.srcset, k);
+        image.src = rename(image.getAttribute("src"), k);
+        image.alt = frames[k][1];
+      }
       for (const input of inputs) {
         const text = JSON.parse(input.dataset.texts)[Number(input.value)];
         input.setAttribute("aria-valuetext", text);
         box.querySelector(`output[for="${input.id}"]`).textContent = text;
       }
       clearTimeout(told);
-      told = setTimeout(() => { said.textContent = image.alt; }, PAUSE);
+      told = setTimeout(() => { said.textContent = frames[k][1]; }, PAUSE);
       loadNeighbours();
     }
 

@@ -43,7 +43,9 @@
     if (!markup) return null;
     const holder = document.createElement("template"); // nothing in it loads before its address is set
     holder.innerHTML = markup;
-    holder.content.querySelectorAll("[src]").forEach(tag => { tag.src = new URL(tag.getAttribute("src"), root); });
+    for (const name of ["src", "srcset"]) {
+      holder.content.querySelectorAll(`[${name}]`).forEach(tag => { tag[name] = new URL(tag.getAttribute(name), root); });
+    }
     return holder.content;
   }
 

@@ -6,15 +6,17 @@ from matplotlib.figure import Figure
 from superpos.compression import Compressed
 from superpos.show.data import Drawn, note_matrix
 from superpos.show.lanes import OWNERS
-from superpos.show.series import BLACK, TEXT, WIDTH
+from superpos.show.series import BLACK
+from superpos.show.sheet import drawing, sheet
 
 _NAMED = 40  # with more modules, no numbers are written
 
 
+@drawing
 def owners(network: Compressed, l: int, *, height: float = 4.7) -> Figure:
     """The weights of layer l, each in the colour of the module that owns it; white: gates and zeros."""
     own = network.owners(l).cpu()
-    figure = Drawn(figsize=(WIDTH, height), layout="constrained")
+    figure = Drawn(figsize=(sheet().width, sheet().tall * height), layout="constrained")
     ax = figure.subplots()
     shown = own.where(own < 0, own % len(OWNERS)).clamp_min(-1)
     several = own == -2
@@ -27,7 +29,7 @@ def owners(network: Compressed, l: int, *, height: float = 4.7) -> Figure:
         if len(rows):
             at = (columns.float().mean().item(), rows.float().mean().item())
             box = {"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none"}
-            ax.annotate(network.name(t), at, ha="center", va="center", fontsize=TEXT, bbox=box)
+            ax.annotate(network.name(t), at, ha="center", va="center", fontsize=sheet().text, bbox=box)
     ax.set(xlabel="from neuron", ylabel="to neuron")
     ax.grid(False)
     return figure

@@ -13,10 +13,10 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from superpos.show.frames import PIXELS, Frame, Frames, Slider, Value, encode, finding, frame, panels
+from superpos.show.data import STATIC
+from superpos.show.frames import Frames, Slider, Value, complete
 from superpos.show.live import Live
 
-STATIC = "SUPERPOS_STATIC"  # set in the kernels of the book's build: draw every frame
 MOST = 60  # frames of one figure
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -47,7 +47,7 @@ def explore(
 
     Raises:
         ValueError: the name, the sliders or `start` are not as above.
-        FrameFailed: a frame cannot be drawn, has no alt text or another size than the first.
+        FrameFailed: a frame cannot be drawn, has no alt text or another size than the first one.
     """
     _check(name, sliders)
     first = {key: slider.values[0] for key, slider in sliders.items()} | dict(start or {})
@@ -81,17 +81,15 @@ def _all_frames(
     sliders: dict[str, Slider],
     start: dict[str, Value],
 ) -> Frames:
-    frames, size = [], None
+    frames, sizes = [], []
     for chosen in itertools.product(*(slider.values for slider in sliders.values())):
         values = dict(zip(sliders, chosen, strict=True))
         try:
-            figure, text = frame(draw, alt, values)
-            size = size or tuple(figure.get_size_inches())
-            if tuple(figure.get_size_inches()) != size:
-                raise ValueError(f"its size is {figure.get_size_inches()} inches, and the first frame's {size}")
-            frames.append(Frame(values, text, *encode(figure), panels(figure), finding(figure)))
+            frames.append(complete(draw, alt, values))
+            sizes.append([(one["width"], one["height"]) for one in frames[-1].pictures.values()])
+            if sizes[-1] != sizes[0]:
+                raise ValueError(f"its sizes are {sizes[-1]} pixels, wide and narrow, and the first frame's {sizes[0]}")
         except Exception as error:
             where = ", ".join(f"{key} = {value!r}" for key, value in values.items())
             raise FrameFailed(f"{name}: the frame {where} cannot be drawn: {type(error).__name__}: {error}") from error
-    assert size
-    return Frames(name, sliders, frames, start, round(size[0] * PIXELS), round(size[1] * PIXELS))
+    return Frames(name, sliders, frames, start)

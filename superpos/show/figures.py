@@ -18,8 +18,6 @@ from superpos.show.series import (
     COLOURS,
     DASHES,
     MARKERS,
-    TEXT,
-    WIDTH,
     Series,
     Values,
     both,
@@ -32,14 +30,17 @@ from superpos.show.series import (
     plain,
     points,
 )
+from superpos.show.sheet import WIDE, drawing, sheet
 from superpos.show.titles import legend_above, titled
 
 __all__ = [
     "Series",
+    "adjusted",
     "agreement",
     "both",
     "coincidence",
     "curves",
+    "drawing",
     "histogram",
     "hold",
     "line",
@@ -50,6 +51,7 @@ __all__ = [
     "style",
     "titled",
     "trajectories",
+    "upright",
 ]
 
 
@@ -62,15 +64,18 @@ def style() -> None:
             "axes.spines.right": False,
             "axes.edgecolor": "#666666",
             "axes.labelcolor": "#222222",
-            "axes.titlesize": TEXT,
+            "axes.titlesize": WIDE.text,
             "axes.titlelocation": "left",
             "axes.grid": True,
             "grid.color": "#e4e4e4",
             "grid.linewidth": 0.6,
             "axes.axisbelow": True,
-            "font.size": TEXT,
+            "text.color": "#222222",
+            "xtick.color": "#222222",
+            "ytick.color": "#222222",
+            "font.size": WIDE.text,
             "legend.frameon": False,
-            "legend.fontsize": TEXT,
+            "legend.fontsize": WIDE.text,
             "legend.handlelength": 1.5,
             "legend.columnspacing": 1.4,
             "figure.facecolor": "white",
@@ -81,6 +86,7 @@ def style() -> None:
     set_matplotlib_formats("svg", metadata={"Date": None, "Creator": None})
 
 
+@drawing
 def curves(
     series: Sequence[Series],
     xlabel: str,
@@ -110,6 +116,7 @@ def curves(
     return figure
 
 
+@drawing
 def pair(
     left: Sequence[Series],
     right: Sequence[Series],
@@ -127,6 +134,7 @@ def pair(
     figure, axes = _axes(height, columns=2)
     for ax, series, xlabel, ylabel, title in zip(axes, (left, right), xlabels, ylabels, titles, strict=True):
         draw(ax, series, log)
+        ylabel = ylabel or (ylabels[0] if sheet().stacked else "")  # the one beside it no longer stands there
         ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
     if direct:
         ends(axes[0], left)
@@ -139,6 +147,7 @@ def pair(
     return figure
 
 
+@drawing
 def pair_of_matrices(named: Mapping[str, Tensor], *, label: str, unit: str, height: float = 3.1) -> Figure:
     """Square heat maps side by side, each on its own scale but in the same colours: blue below zero, white at zero,
     red above; white to blue where nothing is negative in any of them."""
@@ -146,10 +155,11 @@ def pair_of_matrices(named: Mapping[str, Tensor], *, label: str, unit: str, heig
     signed = any(bool((matrix < 0).any()) for matrix in named.values())
     for ax, (title, matrix) in zip(axes, named.items(), strict=True):
         _heat(ax, matrix, unit, horizontal=True, signed=signed)
-        ax.set(title=title, xlabel=label, ylabel=label if ax is axes[0] else "", aspect="equal")
+        ax.set(title=title, xlabel=label, ylabel=label if ax is axes[0] or sheet().stacked else "", aspect="equal")
     return figure
 
 
+@drawing
 def matrix(values: Tensor, xlabel: str, ylabel: str, *, unit: str, height: float = 3.0) -> Figure:
     """One heat map: blue below zero, white at zero, red above;
     white to blue where nothing is negative."""
@@ -159,6 +169,7 @@ def matrix(values: Tensor, xlabel: str, ylabel: str, *, unit: str, height: float
     return figure
 
 
+@drawing
 def histogram(
     named: Mapping[str, Values],
     xlabel: str,
@@ -186,6 +197,7 @@ def histogram(
     return figure
 
 
+@drawing
 def agreement(
     named: Mapping[str, tuple[Values, Values, Values]], *, band: float = 0.1, unit: str = "mean square"
 ) -> Figure:
@@ -209,13 +221,14 @@ def agreement(
     return figure
 
 
+@drawing
 def trajectories(rows: Mapping[str, tuple[Tensor, Tensor]], *, height: float = 3.6) -> Figure:
     """Points in the plane that move from step to step: true ones and estimates, a row of panels for each name.
 
     `rows` holds (true, estimated), each (panels, steps, 2); the number beside a point is its step.
     """
     panels = len(next(iter(rows.values()))[0])
-    figure = Drawn(figsize=(WIDTH, height), layout="constrained")
+    figure = Drawn(figsize=(sheet().width, sheet().tall * height), layout="constrained")
     grid = figure.subplots(len(rows), panels, squeeze=False, sharex=True, sharey=True)
     around = np.linspace(0, 2 * np.pi, 100)
     for line_of_axes, (name, pair_of_paths) in zip(grid, rows.items(), strict=True):
@@ -234,6 +247,7 @@ def trajectories(rows: Mapping[str, tuple[Tensor, Tensor]], *, height: float = 3
     return figure
 
 
+@drawing
 def coincidence(x: Values, y: Values, xlabel: str, ylabel: str, *, band: float, height: float = 4.4) -> Figure:
     """Whole numbers y against x: the more cases fall on a place, the larger its mark; shaded, |y − x| ≤ `band`."""
     figure, axes = _axes(height)
@@ -252,6 +266,7 @@ def coincidence(x: Values, y: Values, xlabel: str, ylabel: str, *, band: float, 
     return figure
 
 
+@drawing
 def hold(
     figure: Figure, *, xlim: tuple[float, float], ylim: tuple[float, float], title: str = "", columns: int = 4
 ) -> Figure:
@@ -267,10 +282,34 @@ def hold(
     return titled(figure, title, lines=2) if title else figure
 
 
+@drawing
+def upright(figure: Figure, x: float, name: str = "", y: float = 0.0, *, right: bool = False) -> Figure:
+    """The figure with a dotted vertical line at x, and its name at height y, left of the line or right of it."""
+    ax = figure.axes[0]
+    ax.axvline(x, color=BLACK, lw=1, ls=":")
+    side, aside = ("left", 4) if right else ("right", -4)
+    ax.annotate(name, (x, y), (aside, 0), textcoords="offset points", ha=side, color=BLACK)
+    return figure
+
+
+@drawing
+def adjusted(figure: Figure, *panels: Mapping[str, object], **one: object) -> Figure:
+    """The figure with settings of its axes, as `Axes.set` takes them: of each panel, or by name of the only one.
+
+    A panel whose ticks are set has no smaller ones.
+    """
+    for ax, given in zip(figure.axes, panels or (one,), strict=True):
+        ax.set(**given)
+        if {"xticks", "yticks"} & given.keys():
+            ax.minorticks_off()
+    return figure
+
+
 def _axes(height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
-    figure = Drawn(figsize=(WIDTH, height), layout="constrained")
-    grid = figure.subplots(1, columns, squeeze=False)
-    return figure, list(grid[0])
+    here = sheet()
+    rows = columns if here.stacked else 1
+    figure = Drawn(figsize=(here.width, here.tall * height * rows), layout="constrained")
+    return figure, list(figure.subplots(rows, columns // rows, squeeze=False).flat)
 
 
 def _heat(ax: Axes, values: Tensor, unit: str, *, horizontal: bool, signed: bool) -> None:

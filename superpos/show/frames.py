@@ -5,22 +5,16 @@ The floor under `explore`, which draws every frame, and `live`, which draws the 
 
 import base64
 import html
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from gzip import compress
+from functools import partial
 from typing import Any, Literal
 
-import matplotlib
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from PIL import Image  # comes with matplotlib
 
 from superpos.show import mime
-from superpos.show.data import Drawn
-
-PIXELS = 96  # of a page, per inch
-_HEAVY = 30_000  # bytes of a compressed SVG beyond which a bitmap is tried
+from superpos.show.data import Drawn, pictures
+from superpos.show.sheet import WIDE
 
 Value = int | float | str
 
@@ -62,13 +56,12 @@ class Slider:
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture: its values, what it shows in words and in numbers, the file (an SVG's text, a PNG in base64), and
-    the sentence above it."""
+    """One picture: its values, what it shows in words and in numbers, how it is drawn on each sheet, and the sentence
+    above it."""
 
     values: dict[str, Value]
     alt: str
-    kind: Literal["svg", "png"]
-    data: str
+    pictures: dict[str, dict[str, Any]]
     panels: list[dict[str, Any]] = field(default_factory=list)
     finding: str = ""
 
@@ -81,20 +74,18 @@ class Frames:
     sliders: dict[str, Slider]
     frames: list[Frame]
     start: dict[str, Value]
-    width: int
-    height: int
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         parameters = [
             {"name": key, "label": s.label, "values": list(s.values), "texts": [*map(s.text, s.values)]}
             for key, s in self.sliders.items()
         ]
-        record = {"name": self.name, "width": self.width, "height": self.height, "start": self.start}
+        record: dict[str, Any] = {"name": self.name, "start": self.start}
         record |= {"parameters": parameters, "frames": [asdict(frame) for frame in self.frames]}
         first = next(frame for frame in self.frames if frame.values == self.start)
         text = f"{self.name}: {len(self.frames)} frames over {', '.join(s.label for s in self.sliders.values())}"
         return {
-            "text/html": f'<div data-figure="{self.name}">{picture(first)}</div>',
+            "text/html": f'<div data-figure="{self.name}">{inline(first.pictures[WIDE.name]["svg"], first.alt)}</div>',
             "text/plain": text,
             mime.FRAMES: record,
         }
@@ -110,6 +101,13 @@ def frame(draw: Callable[..., Figure], alt: Callable[..., str], values: Mapping[
     return figure, text.strip()
 
 
+def complete(draw: Callable[..., Figure], alt: Callable[..., str], values: Mapping[str, Value]) -> Frame:
+    """The frame for some values, drawn on every sheet."""
+    figure, text = frame(draw, alt, values)
+    drawn = pictures(figure, partial(draw, **values))
+    return Frame(dict(values), text, drawn, panels(figure), finding(figure))
+
+
 def panels(figure: Figure) -> list[dict[str, Any]]:
     """The numbers of a figure that noted them, panel by panel; else none."""
     return figure.record()["panels"] if isinstance(figure, Drawn) else []
@@ -121,36 +119,7 @@ def finding(figure: Figure) -> str:
     return said or (figure.axes[0].get_title("left") if len(figure.axes) == 1 else "")
 
 
-def encode(figure: Figure) -> tuple[Literal["svg", "png"], str]:
-    """An SVG; or a bitmap at twice the size in 64 colours, where that is less to load than the SVG compressed.
-
-    The same figure is the same text in every build.
-    """
-    drawn = _svg(figure)
-    packed = len(compress(drawn.encode(), 6, mtime=0))
-    if packed > _HEAVY:
-        bitmap = _bitmap(figure)
-        if len(bitmap) < packed:
-            return "png", base64.b64encode(bitmap).decode()
-    return "svg", drawn
-
-
-def _svg(figure: Figure) -> str:
-    """What `savefig` writes; that draws once more, to learn a size that is known here."""
-    out = io.StringIO()
-    with matplotlib.rc_context({"svg.hashsalt": "superpos", "svg.fonttype": "path"}):
-        FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None, "Creator": None})
-    return out.getvalue()
-
-
-def _bitmap(figure: Figure) -> bytes:
-    large, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(large, format="png", dpi=2 * PIXELS, pil_kwargs={"compress_level": 0})
-    Image.open(large).convert("RGB").quantize(64, dither=Image.Dither.NONE).save(small, format="PNG")
-    return small.getvalue()
-
-
-def picture(one: Frame) -> str:
-    """The frame as an HTML image that holds all of its data."""
-    kind, data = ("svg+xml", base64.b64encode(one.data.encode()).decode()) if one.kind == "svg" else ("png", one.data)
-    return f'<img alt="{html.escape(one.alt)}" style="max-width: 100%" src="data:image/{kind};base64,{data}">'
+def inline(svg: str, alt: str) -> str:
+    """A picture as an HTML image that holds all of its data."""
+    data = base64.b64encode(svg.encode()).decode()
+    return f'<img alt="{html.escape(alt)}" style="max-width: 100%" src="data:image/svg+xml;base64,{data}">'

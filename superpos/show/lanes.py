@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from superpos.show.data import Drawn, note
-from superpos.show.series import BLACK, TEXT, WIDTH, Series, draw, ends
+from superpos.show.series import BLACK, Series, draw, ends
+from superpos.show.sheet import drawing, sheet
 
 # Six of Okabe & Ito's colours and three more; no grey, which means several circuits on one slot. The number of the
 # circuit stands beside each: colour is never the only cue.
@@ -26,10 +27,11 @@ class Lane:
     n: int = 3
 
 
+@drawing
 def cells(lanes: Sequence[Lane], *, owners: bool = False, height: float = 3.1) -> Figure:
     """Cells side by side, states on the left (slot i) and where they go on the right (slot j); `owners` adds, in
     front, the matrix of weights with the number of the circuit that owns each."""
-    figure = Drawn(figsize=(WIDTH, height), layout="constrained")
+    figure = Drawn(figsize=(sheet().width, sheet().tall * height), layout="constrained")
     axes = figure.subplots(1, len(lanes) + owners, squeeze=False)[0]
     if owners:
         _matrix(axes[0], lanes[0].n)
@@ -38,11 +40,12 @@ def cells(lanes: Sequence[Lane], *, owners: bool = False, height: float = 3.1) -
     return figure
 
 
+@drawing
 def cells_and_curves(
     lanes: Sequence[Lane], series: Sequence[Series], xlabel: str, ylabel: str, *, height: float = 3.3
 ) -> Figure:
     """Cells on the left, curves on logarithmic axes on the right."""
-    figure = Drawn(figsize=(WIDTH, height), layout="constrained")
+    figure = Drawn(figsize=(sheet().width, sheet().tall * height), layout="constrained")
     *left, right = figure.subplots(1, len(lanes) + 1, width_ratios=[*[2.6 / (1 + len(lanes))] * len(lanes), 1.25])
     for ax, lane in zip(left, lanes, strict=True):
         _cell(ax, lane)
@@ -73,17 +76,17 @@ def _cell(ax: Axes, lane: Lane) -> None:
             disc = {"boxstyle": "circle,pad=0.08", "fc": OWNERS[t % 9], "ec": "none"}
             way = 1 / (n + 1)  # there the discs of all circuits are equally far apart, so that none lies on another
             at = (way, i + way * (j - i))
-            ax.annotate(str(t), at, fontsize=TEXT, ha="center", va="center", zorder=4, color=ink(t), bbox=disc)
+            ax.annotate(str(t), at, fontsize=sheet().text, ha="center", va="center", zorder=4, color=ink(t), bbox=disc)
     collide = len(pairs) > 1
     for slot in range(n):
         for x, on in ((0, slot in lit), (1, slot in heard)):
             face = "white" if not on else _WRONG if collide and x == 1 else BLACK
             ax.scatter(x, slot, s=190, color=face, edgecolor=BLACK, zorder=5)
             if on and collide and x == 1:
-                ax.text(x, slot, "✗", color="white", ha="center", va="center", fontsize=TEXT, zorder=6)
+                ax.text(x, slot, "✗", color="white", ha="center", va="center", fontsize=sheet().text, zorder=6)
         for x, align, aside in ((0, "right", -9), (1, "left", 9)):  # points: beside the disc, however narrow the axes
             at = {"xytext": (aside, 0), "textcoords": "offset points"}
-            ax.annotate(str(slot), (x, slot), ha=align, va="center", fontsize=TEXT, **at)
+            ax.annotate(str(slot), (x, slot), ha=align, va="center", fontsize=sheet().text, **at)
     ax.set(xlim=(-0.45, 1.45), ylim=(-0.35, n - 0.65), title=lane.title)
     ax.set_xticks([0, 1], ["slot i", "slot j"])
     _bare(ax)
@@ -95,7 +98,7 @@ def _matrix(ax: Axes, n: int) -> None:
     note(ax, "matrix", "circuit", x=[i for i, _ in places], y=[j for _, j in places], value=range(n * n))
     for t, (i, j) in enumerate(places):
         ax.add_patch(Rectangle((i - 0.47, j - 0.47), 0.94, 0.94, color=OWNERS[t % 9]))
-        ax.text(i, j, str(t), ha="center", va="center", color=ink(t), fontsize=TEXT)
+        ax.text(i, j, str(t), ha="center", va="center", color=ink(t), fontsize=sheet().text)
     ax.set(xlim=(-0.5, n - 0.5), ylim=(n - 0.5, -0.5), aspect="equal", title="who owns a weight")
     ax.set(xlabel="from slot i", ylabel="to slot j", xticks=range(n), yticks=range(n))
     ax.grid(False)

@@ -13,7 +13,8 @@ from typing import Any
 import ipywidgets as widgets
 from matplotlib.figure import Figure
 
-from superpos.show.frames import Frame, Slider, Value, encode, frame, picture
+from superpos.show.data import svg
+from superpos.show.frames import Slider, Value, frame, inline
 
 
 class Live(widgets.VBox):
@@ -60,7 +61,7 @@ class Live(widgets.VBox):
         chosen = self.values | values
         with self._computing():
             figure, text = frame(self._draw, self._alt, chosen)
-            self.image.value = picture(Frame(chosen, text, *encode(figure)))
+            self.image.value = inline(svg(figure), text)
         self.words.value, self.values = f"<p>{html.escape(text)}</p>", chosen
 
     def _moved(self, change: object = None) -> None:

@@ -14,7 +14,8 @@ from torch import Tensor
 from superpos.show.data import Drawn, note
 from superpos.show.lanes import OWNERS, ink
 from superpos.show.plane import plane
-from superpos.show.series import BLACK, WIDTH
+from superpos.show.series import BLACK
+from superpos.show.sheet import drawing, sheet
 from superpos.show.titles import titled
 from superpos.show.walking import PARTS, QUIET, Step, text, walk
 
@@ -28,6 +29,7 @@ _WHITE = {"fc": "white", "ec": "none", "pad": 0.8}  # behind letters on a line
 _PALE, _GREY = "#8a8a8a", "#555555"
 
 
+@drawing
 def picture(step: Step, *, finding: str = "") -> Figure:
     """The step drawn: boxes for states, circles for neurons (filled: they answer), arrows for weights. Chapters 4 to 7.
 
@@ -42,6 +44,7 @@ def picture(step: Step, *, finding: str = "") -> Figure:
     return titled(figure, finding or step.said, lines=3)
 
 
+@drawing
 def terms(step: Step, finding: str) -> Figure:
     """The layer drawn, with the names of the terms of its error where they enter. Chapter 6.
 
@@ -76,7 +79,7 @@ def _drawn(step: Step) -> tuple[Figure, list[list[float]]]:
     T, M, few = len(step.reads), len(step.neurons), step.carriers.numel() <= 4
     tall = max(T, M) * (_TALLER if few else _ROW)
     high = _HEAD + tall + (_FOOT if _murmurs(step) else 0.0)
-    figure = Drawn(figsize=(WIDTH, high * WIDTH / _WIDE), layout="constrained")
+    figure = Drawn(figsize=(sheet().width, high * sheet().width / _WIDE), layout="constrained")
     ax = figure.subplots()
     ax.set(xlim=(0, _WIDE), ylim=(high, 0), aspect="equal")
     ax.set_axis_off()

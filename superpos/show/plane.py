@@ -9,7 +9,8 @@ from torch import Tensor
 
 from superpos.show.data import Drawn, note
 from superpos.show.lanes import OWNERS
-from superpos.show.series import BLACK, WIDTH
+from superpos.show.series import BLACK
+from superpos.show.sheet import drawing, sheet
 from superpos.show.titles import titled
 from superpos.show.walking import QUIET, text
 
@@ -18,6 +19,7 @@ _END, _NUMBER = 1.1, 0.15  # of a direction, unless its circuit reads more; from
 _WIDE, _AWAY = 0.27, (0.42, 0.24)  # half the word "stream"; its middle from the point, sidewards and upwards
 
 
+@drawing
 def plane(E: Float[Tensor, "T 2 1"], active: Sequence[int], x: Float[Tensor, " z"], finding: str) -> Figure:
     """Directions of circuits in a stream of width 2, what the active ones store, and what all read: E_tᵀ X.
 
@@ -33,7 +35,7 @@ def plane(E: Float[Tensor, "T 2 1"], active: Sequence[int], x: Float[Tensor, " z
     held = E.new_zeros(len(E)).index_copy(0, E.new_tensor(list(active)).long(), x)
     X = (E[..., 0] * held[:, None]).sum(dim=0)
     reads = E[..., 0] @ X
-    figure = Drawn(figsize=(WIDTH, WIDTH * 2 * _HIGH / (_RIGHT - _LEFT)), layout="constrained")
+    figure = Drawn(figsize=(sheet().width, sheet().width * 2 * _HIGH / (_RIGHT - _LEFT)), layout="constrained")
     ax = figure.subplots()
     ax.set(xlim=(_LEFT, _RIGHT), ylim=(-_HIGH, _HIGH), aspect="equal")
     ax.set_axis_off()

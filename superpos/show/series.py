@@ -14,7 +14,8 @@ from matplotlib.transforms import Transform
 from torch import Tensor
 
 from superpos.show.data import note
-from superpos.show.titles import Ends
+from superpos.show.sheet import sheet
+from superpos.show.titles import Ends, legend_over
 
 # Okabe & Ito's palette: distinct for every kind of colour vision. Marker and line style are the second cue.
 # One colour has one meaning in the whole book:
@@ -29,7 +30,6 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", BLACK, "#E69F0
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)), (0, (4, 1, 1, 1, 1, 1)))
 
-WIDTH, TEXT = 5.4, 11.5  # inches of a figure, points of its text: 11 pixels or more where a phone gives a figure 380
 Values = Sequence[float] | Tensor | np.ndarray
 
 
@@ -120,7 +120,10 @@ def ends(ax: Axes, series: Sequence[Series]) -> None:
         if one.label and len(seen):
             colour = COLOURS[(i if one.group is None else one.group) % 7]
             named.append((one.label, colour, *seen[seen[:, 0].argmax()]))
-    if named:
+    wide = max((TextPath((0, 0), name, size=sheet().text).get_extents().width for name, *_ in named), default=0.0)
+    if sheet().stacked and wide > 0.22 * 72 * sheet().width:
+        legend_over(ax)  # there is no room beside the lines
+    elif named:
         Ends(ax, named)
 
 
@@ -128,7 +131,10 @@ def name_level(ax: Axes, series: Sequence[Series], name: str, level: float, *, o
     """The name of a horizontal line where no series runs through it: at an end, above the line rather than below it,
     and only then between the ends; if there is no such place, where it is farthest from all. `others` are lines too."""
     size = 72 * np.array(ax.figure.bbox.size) / ax.figure.dpi  # points of the figure, of which the axes have a share
-    wide, high = TextPath((0, 0), name, size=TEXT).get_extents().width / (0.58 * size[0]), 1.3 * TEXT / (0.75 * size[1])
+    wide, high = (
+        TextPath((0, 0), name, size=sheet().text).get_extents().width / (0.58 * size[0]),
+        1.3 * sheet().text / (0.75 * size[1]),
+    )
     to_axes = ax.transData - ax.transAxes  # shares of the axes
     paths = [_path(one, to_axes) for one in series]
     y0 = float(to_axes.transform([(ax.get_xlim()[1], level)])[0, 1])
@@ -164,7 +170,9 @@ def _clear(paths: Sequence[np.ndarray], left: float, wide: float, low: float, hi
 
 
 def legend(ax: Axes) -> None:
-    """A legend, if anything has a name."""
+    """A legend, if anything has a name: where there is room, or on a phone above."""
     handles, labels = ax.get_legend_handles_labels()
-    if labels:
+    if labels and sheet().stacked:
+        legend_over(ax)
+    elif labels:
         ax.legend(handles, labels)

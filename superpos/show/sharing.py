@@ -9,7 +9,8 @@ from torch import Tensor
 
 from superpos.codes import Code
 from superpos.show.data import Drawn, note
-from superpos.show.series import BLACK, COLOURS, TEXT, WIDTH
+from superpos.show.series import BLACK, COLOURS
+from superpos.show.sheet import drawing, sheet
 
 _PALE = "#c9c9c9"
 
@@ -21,12 +22,13 @@ def shared(code: Code, t: int) -> Tensor:
     return common
 
 
+@drawing
 def meetings(code: Code, t: int, *, height: float = 3.5) -> Figure:
     """Circuits as columns, slots as rows: circuit t in blue, in orange those it shares a slot with, others in grey.
 
     A shared slot is ringed: once where two circuits share one slot, twice where they share more.
     """
-    figure = Drawn(figsize=(WIDTH, height), layout="constrained")
+    figure = Drawn(figsize=(sheet().width, sheet().tall * height), layout="constrained")
     ax = figure.subplots()
     met = shared(code, t)
     for row in code.slots[t].tolist():
@@ -47,6 +49,7 @@ def meetings(code: Code, t: int, *, height: float = 3.5) -> Figure:
     return figure
 
 
+@drawing
 def switch(
     S: int, linked: int, chi: float, levels: Sequence[float], *, step: float = 0.25, height: float = 3.2
 ) -> Figure:
@@ -54,7 +57,7 @@ def switch(
 
     On the right what it reads with 0, 1, 2 … of them linked, as rungs of a ladder; from `step` on it is switched on.
     """
-    figure = Drawn(figsize=(WIDTH, height), layout="constrained")
+    figure = Drawn(figsize=(sheet().width, sheet().tall * height), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
     on = levels[linked] > step
     middle = (S - 1) / 2
@@ -65,15 +68,15 @@ def switch(
             "", (0.93, middle), (0.07, k), arrowprops={"arrowstyle": "->", "color": colour, "shrinkB": 12, **style}
         )
         left.scatter(0, k, s=210, color=COLOURS[0], zorder=3)
-        left.text(0, k, "1", color="white", ha="center", va="center", fontsize=TEXT, zorder=4)
+        left.text(0, k, "1", color="white", ha="center", va="center", fontsize=sheet().text, zorder=4)
         weight = f"1/{S}" if own else f"−{chi:.3f}"
         at = (0.36, k + 0.36 * (middle - k))
-        left.text(*at, weight, ha="center", va="center", fontsize=TEXT, color=BLACK, bbox=_paper(), zorder=5)
+        left.text(*at, weight, ha="center", va="center", fontsize=sheet().text, color=BLACK, bbox=_paper(), zorder=5)
         note(left, "line", f"from slot {k}", x=[0, 1], y=[k, middle], weight=[1 / S if own else -chi] * 2)
     left.scatter(1, middle, s=520, color=COLOURS[1] if on else "white", edgecolor=BLACK, zorder=3)
-    left.text(1, middle, "on" if on else "off", ha="center", va="center", fontsize=TEXT, zorder=4)
-    left.text(0, S - 0.35, "slots of the\nactive circuit", ha="center", va="bottom", fontsize=TEXT)
-    left.text(1, middle + 0.21 * S, "idle slot", ha="center", va="bottom", fontsize=TEXT)
+    left.text(1, middle, "on" if on else "off", ha="center", va="center", fontsize=sheet().text, zorder=4)
+    left.text(0, S - 0.35, "slots of the\nactive circuit", ha="center", va="bottom", fontsize=sheet().text)
+    left.text(1, middle + 0.21 * S, "idle slot", ha="center", va="bottom", fontsize=sheet().text)
     left.set(xlim=(-0.28, 1.2), ylim=(-0.7, 1.28 * S + 0.6))
     left.axis("off")
     _ladder(right, levels, linked, step)
@@ -84,18 +87,21 @@ def _ladder(ax: Axes, levels: Sequence[float], linked: int, step: float) -> None
     """What the slot reads, a rung for each number of links, and the level from which it is on."""
     ax.axhspan(step, 1.08, color=COLOURS[1], alpha=0.12)
     ax.axhline(step, xmax=0.26, color=BLACK, lw=1, ls=(0, (4, 3)))  # up to the names of the rungs
-    ax.text(2.0, 1.03, "above ¼: switched on", ha="right", va="top", fontsize=TEXT)
+    ax.text(2.0, 1.03, "above ¼: switched on", ha="right", va="top", fontsize=sheet().text)
     for k, y in enumerate(levels):
         chosen = k == linked
         ax.plot([0.1, 0.5], [y, y], color=COLOURS[0] if chosen else _PALE, lw=4 if chosen else 2)
         words = f"{k} linked: {y:.2f}".replace("-", "−")
-        ax.text(0.57, y, words, va="center", fontsize=TEXT, color=BLACK, fontweight="bold" if chosen else "normal")
+        ax.text(
+            0.57, y, words, va="center", fontsize=sheet().text, color=BLACK, fontweight="bold" if chosen else "normal"
+        )
     note(ax, "points", "reads", x=list(range(len(levels))), y=list(levels))
     ax.set(xlim=(0, 2.05), ylim=(-0.45, 1.08), ylabel="on-indicator that the idle slot reads")
     ax.set_xticks([])
     ax.grid(False)
 
 
+@drawing
 def circle(
     rows: Mapping[str, tuple[Tensor, Tensor, Tensor]], *, reach: float = 1.4, kept: bool = False, height: float = 1.55
 ) -> Figure:
@@ -106,16 +112,16 @@ def circle(
     """
     indicator = "$\\alpha$" if kept else "$\\hat\\alpha$"
     count = len(next(iter(rows.values()))[0])
-    figure = Drawn(figsize=(WIDTH, height * len(rows)), layout="constrained")
+    figure = Drawn(figsize=(sheet().width, sheet().tall * height * len(rows)), layout="constrained")
     grid = figure.subplots(len(rows), count, squeeze=False, sharex=True, sharey=True)
     for axes, (name, (true, read, alpha)) in zip(grid, rows.items(), strict=True):
         for k, ax in enumerate(axes):
             _on_circle(ax, np.asarray(true[k], dtype=float), np.asarray(read[k], dtype=float), reach)
             layer = f"layer {k}" if k else "input"
-            ax.set_title(f"{layer}\n{indicator} = {float(alpha[k]):.2f}", fontsize=TEXT, loc="center")
+            ax.set_title(f"{layer}\n{indicator} = {float(alpha[k]):.2f}", fontsize=sheet().text, loc="center")
             for label, path in (("true", true), ("read", read)):
                 note(ax, "points", f"{name}, {label}".strip(", "), x=path[k : k + 1, 0], y=path[k : k + 1, 1])
-        axes[0].set_ylabel(name, fontsize=TEXT)
+        axes[0].set_ylabel(name, fontsize=sheet().text)
     return figure
 
 

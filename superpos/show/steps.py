@@ -18,7 +18,8 @@ from superpos.exact import ExactNetwork
 from superpos.exact.layers import ExactLayer, Listing
 from superpos.show.data import Drawn, note
 from superpos.show.lanes import OWNERS, ink
-from superpos.show.series import BLACK, TEXT, WIDTH
+from superpos.show.series import BLACK
+from superpos.show.sheet import drawing, sheet
 from superpos.show.titles import broken
 
 _LEFT, _GAP = 1.36, 0.18  # inches: the names on the left, between two blocks of cells
@@ -206,22 +207,29 @@ _SAID: Mapping[str, Callable[[_Now], str]] = {
 }
 
 
+@drawing
 def picture(step: Step) -> Figure:
     """All neurons of a step as rows of cells, in the colour and with the number of their circuit. Chapter 12."""
     height = _TOP + _ROWS * _ROW
-    figure = Drawn(figsize=(WIDTH, height))
+    figure = Drawn(figsize=(sheet().width, sheet().tall * height))
     ax = figure.add_axes((0.0, 0.0, 1.0, 1 - _TOP / height))
-    ax.set(xlim=(0, WIDTH), ylim=(_ROWS, 0))
+    ax.set(xlim=(0, sheet().width), ylim=(_ROWS, 0))
     ax.set_axis_off()
-    said = "\n".join([step.title, *broken(step.said, WIDTH - 0.16, TEXT)])
+    said = "\n".join([step.title, *broken(step.said, sheet().width - 0.16, sheet().text)])
     ax.set_title(
-        said, loc="left", fontsize=TEXT, x=0.015, y=1 + (_TOP - 0.12) / (height - _TOP), va="top", linespacing=1.3
+        said,
+        loc="left",
+        fontsize=sheet().text,
+        x=0.015,
+        y=1 + (_TOP - 0.12) / (height - _TOP),
+        va="top",
+        linespacing=1.3,
     )
     y, kind, drawn = 0.0, "", []
     for row in step.rows:
         blocks, cells = row.values.shape
         own = _owners(step, row.kind, blocks)
-        wide = (WIDTH - _LEFT - 0.1 + _GAP) / max(2, blocks) - _GAP
+        wide = (sheet().width - _LEFT - 0.1 + _GAP) / max(2, blocks) - _GAP
         lefts = [_LEFT + s * (wide + _GAP) for s in range(blocks)]
         if row.kind != kind:
             y, kind = _heads(ax, y + 0.3 * bool(kind), row.kind, lefts, wide, own), row.kind
@@ -245,7 +253,7 @@ def _cells(ax: Axes, drawn: Sequence[tuple[float, float, float, float, Own]]) ->
     for x, y, value, who in middles:
         if value:
             colour = ink(who[0]) if len(who) == 1 else BLACK
-            ax.text(x, y, _text(value), ha="center", va="center_baseline", fontsize=TEXT, color=colour)
+            ax.text(x, y, _text(value), ha="center", va="center_baseline", fontsize=sheet().text, color=colour)
     # All zeros are one mark: as texts they would be most of the picture's file.
     zeros = [(x, y) for x, y, value, _ in middles if not value]
     ax.plot(*torch.tensor(zeros).view(-1, 2).T, ls="", marker="$0$", ms=8, color=_PALE, mew=0, clip_on=False)
@@ -267,19 +275,19 @@ def _heads(ax: Axes, y: float, kind: str, lefts: Sequence[float], wide: float, o
     """Above the cells: which block it is, and whose; in the entry also who is on each slot. Returns the next row."""
     for s, x in enumerate(lefts):
         of = "" if kind == "column" else f": circuit {own[s][0][0]}" if own[s][0] else ": empty"
-        ax.text(x, y + 0.5, f"{kind} {s + 1}{of}", va="center", fontsize=TEXT)
+        ax.text(x, y + 0.5, f"{kind} {s + 1}{of}", va="center", fontsize=sheet().text)
     if kind != "column":
         return y + 1.0
     _name(ax, y + 0.9, "circuits")
     for x, whose in zip(lefts, own, strict=True):
         for c, who in enumerate(whose):
             at = x + (c + 0.5) * wide / len(whose) - 0.02
-            ax.text(at, y + 1.4, "+".join(map(str, who)), ha="center", va="center", fontsize=TEXT)
+            ax.text(at, y + 1.4, "+".join(map(str, who)), ha="center", va="center", fontsize=sheet().text)
     return y + 1.85
 
 
 def _name(ax: Axes, y: float, text: str) -> None:
-    ax.text(_LEFT - 0.12, y + 0.5, text, ha="right", va="center", fontsize=TEXT)
+    ax.text(_LEFT - 0.12, y + 0.5, text, ha="right", va="center", fontsize=sheet().text)
 
 
 def _face(value: float, who: Own) -> str:

@@ -17,12 +17,13 @@ from matplotlib.textpath import TextPath
 from matplotlib.transforms import Bbox
 
 from superpos.show.data import Drawn
+from superpos.show.sheet import drawing, sheet
 
-SIZE = 12  # points, of a finding
 _LEAD, _EDGE, _BELOW = 1.3, 0.06, 0.1  # line spacing; inches beside and above what is said, and below it
 _ASIDE, _GAP = 5, 1.08  # points between a line's end and its name; from name to name, in heights of a name
 
 
+@drawing
 def titled(figure: Figure, finding: str, *, lines: int = 0) -> Figure:
     """The figure with its finding, a sentence, above everything: the figure grows by what the sentence needs.
 
@@ -34,6 +35,8 @@ def titled(figure: Figure, finding: str, *, lines: int = 0) -> Figure:
     Raises:
         ValueError: the finding is empty, needs more than `lines` lines, or has been said before.
     """
+    here = sheet()
+    lines = -(-3 * lines // 2) if here.stacked else lines  # a narrow page has room for fewer words in a line
     width, height = figure.get_size_inches()
     said = broken(finding, width - 2 * _EDGE)
     if not said:
@@ -44,11 +47,11 @@ def titled(figure: Figure, finding: str, *, lines: int = 0) -> Figure:
         if figure.finding:
             raise ValueError(f"the figure has a finding, {figure.finding!r}; it has one")
         figure.finding = finding
-    top = _EDGE + (lines or len(said)) * SIZE * _LEAD / 72 + _BELOW
+    top = _EDGE + (lines or len(said)) * here.title * _LEAD / 72 + _BELOW
     figure.set_size_inches(width, height + top)
     height += top
     figure.text(
-        _EDGE / width, 1 - _EDGE / height, "\n".join(said), ha="left", va="top", fontsize=SIZE, linespacing=_LEAD,
+        _EDGE / width, 1 - _EDGE / height, "\n".join(said), ha="left", va="top", fontsize=here.title, linespacing=_LEAD,
         color="#111111",
     )  # fmt: skip
     for legend in figure.legends:
@@ -74,8 +77,22 @@ def legend_above(figure: Figure, axes: Sequence[Axes], columns: int) -> None:
         made.remove()
 
 
-def broken(text: str, width: float, size: float = float(SIZE)) -> list[str]:
+def legend_over(ax: Axes) -> None:
+    """The legend of these axes over them, in as many columns as the figure has room for, their title over it."""
+    handles, labels = ax.get_legend_handles_labels()
+    title, renderer = ax.get_title("left"), RendererAgg(1, 1, ax.figure.dpi)  # pyright: ignore
+    for count in range(len(labels), 0, -1):
+        made = ax.legend(handles, labels, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, ncols=count)
+        box = made.get_window_extent(renderer)
+        if count == 1 or box.width <= 0.86 * ax.figure.bbox.width:  # pyright: ignore
+            break
+    if labels and title:
+        ax.set_title(title, pad=72 * box.height / ax.figure.dpi + 4)  # pyright: ignore
+
+
+def broken(text: str, width: float, size: float = 0.0) -> list[str]:
     """The lines of a text, none wider than `width` inches unless it is a single word."""
+    size = size or sheet().title
     lines, width = list[str](), 0.97 * width  # a screen's letters are a little wider than their outlines
     for word in text.split():
         longer = f"{lines[-1]} {word}" if lines else word
@@ -116,11 +133,14 @@ def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list
 class Ends(Artist):
     """Names right of the ends of lines, in their colours: placed while the figure is drawn, when its axes stand."""
 
-    def __init__(self, ax: Axes, named: Sequence[tuple[str, str, float, float]], size: float = 11.0) -> None:
+    def __init__(self, ax: Axes, named: Sequence[tuple[str, str, float, float]], size: float = 0.0) -> None:
         """`named` holds (name, colour, x, y) of each, x and y in data."""
         super().__init__()
         self._ax, self._ends = ax, [(float(x), float(y)) for *_, x, y in named]
-        self.names = [Text(0, 0, name, color=colour, fontsize=size, va="center") for name, colour, *_ in named]
+        self.names = [
+            Text(0, 0, name, color=colour, fontsize=size or sheet().text - 0.3, va="center")
+            for name, colour, *_ in named
+        ]
         for name in self.names:
             name.set_figure(ax.figure)
         ax.add_artist(self)

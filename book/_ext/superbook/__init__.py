@@ -72,7 +72,7 @@ STEPS = (
     #
     Step("env-before-read-docs", execution.execute_ahead, "all chapters are executed before any is read"),
     Step("env-before-read-docs", claims_page.read_last, "the claims' page is made from the executed chapters"),
-    Step("doctree-read", explore.put_in, "the frames that a cell drew become one figure"),
+    Step("doctree-read", explore.put_in, "what a cell drew becomes one figure, before its images are gathered", 400),
     #
     Step("doctree-resolved", citing.fill, "titles and numbers are known"),
     Step("doctree-resolved", embedding.fill_list, "numbers of figures are known"),

@@ -24,7 +24,7 @@ from .plaintext import text_of
 
 LABELS = {"svg": "SVG", "png": "PNG", "csv": "numbers as CSV", "json": "numbers as JSON"}
 NUMBER = re.compile(r"^Fig\.\s*([\d.]+)\s+(.*)$")
-LINKS = ("src", "href", "data-folder")
+LINKS = ("src", "srcset", "href", "data-folder")
 FRAME = 720  # the width, in pixels, that an embedded figure is given at most
 
 

@@ -4,7 +4,6 @@ The frames come from the executed notebook (superpos.show.frames left them in th
 notebook is in the execution cache has them as well. Number, caption and address are MyST-NB's and Sphinx's.
 """
 
-import base64
 import html
 import json
 import posixpath
@@ -16,11 +15,14 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.writers.html5 import HTML5Translator
 
-from superpos.show.mime import FRAMES
+from superpos.show.mime import FRAMES, PICTURES
+from superpos.show.vector import dark
 
 from .places import executed
 
 FOLDER = "explore"  # in the site's folder of images
+PHONE = "(max-width: 600px)"  # as in book.css
+SCHEMES = ("light", "dark")
 
 
 class explorer(nodes.General, nodes.Element):
@@ -28,12 +30,15 @@ class explorer(nodes.General, nodes.Element):
 
 
 def records(notebook: dict[str, Any]) -> dict[int, dict[str, Any]]:
-    """The record that each cell of an executed notebook left, by the cell's place."""
+    """What each cell of an executed notebook drew, by the cell's place; a figure without sliders is a single frame."""
     found = {}
     for place, cell in enumerate(notebook["cells"]):
-        for output in cell.get("outputs", []):
-            if FRAMES in output.get("data", {}):
-                found[place] = output["data"][FRAMES]
+        for data in (output.get("data", {}) for output in cell.get("outputs", [])):
+            if FRAMES in data:
+                found[place] = data[FRAMES]
+            elif PICTURES in data:
+                alone = {"values": {}, "alt": "", "pictures": data[PICTURES], "panels": []}
+                found[place] = {"name": "", "start": {}, "parameters": [], "frames": [alone]}
     return found
 
 
@@ -45,49 +50,92 @@ def put_in(app: Sphinx, doctree: nodes.document) -> None:
     for place, record in records(json.loads(path.read_text(encoding="utf8"))).items():
         [cell] = [n for n in doctree.findall(nodes.container) if n.get("cell_index") == place]
         figures = list(cell.findall(nodes.figure))
-        if [name for figure in figures for name in figure["names"]] != [record["name"]]:
+        names = [name for figure in figures for name in figure["names"]]
+        if len(names) != 1 or record["name"] not in ("", names[0]):
             raise ExtensionError(
-                f"{app.env.docname}: the cell of {record['name']!r} must be a figure of that name: "
-                f"mystnb: figure: {{name: {record['name']}, caption: …}}"
+                f"{app.env.docname}: the cell of {record['name'] or 'a figure'!r} must be a figure of that name: "
+                f"mystnb: figure: {{name: {record['name'] or 'fig-…'}, caption: …}}"
             )
-        bundles = [n for n in figures[0].findall(nodes.container) if n.get("nb_element") == "mime_bundle"]
-        write(record, Path(app.outdir) / app.builder.imagedir / FOLDER / record["name"])
-        bundles[0].replace_self(explorer(record=record | {"frames": described(record)}))
+        [shown] = [n for n in figures[0].children if not isinstance(n, nodes.caption | nodes.legend)]
+        for image in figures[0].findall(nodes.image):  # of a figure without sliders; alt text is the cell's
+            record["frames"][0]["alt"] = image.get("alt", "")
+        write(record | {"name": names[0]}, Path(app.outdir) / app.builder.imagedir / FOLDER / names[0])
+        shown.replace_self(explorer(record=record | {"name": names[0], "frames": described(record)}))
 
 
 def described(record: dict[str, Any]) -> list[dict[str, Any]]:
     """The frames without their pictures: the file of each, its values, what it shows, whether it is the first."""
     return [
-        {"file": f"{k}.{f['kind']}", "values": f["values"], "alt": f["alt"], "start": f["values"] == record["start"]}
+        {"file": f"{k}.svg", "values": f["values"], "alt": f["alt"], "start": f["values"] == record["start"]}
+        | {"sizes": {name: (one["width"], one["height"]) for name, one in f["pictures"].items()}}
         for k, f in enumerate(record["frames"])
     ]
+
+
+def files(k: int, pictures: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """The files of the k-th frame: for a wide page and for a phone, and of each one for a dark page."""
+    return {
+        named(f"{k}.svg", sheet, scheme): one["svg"] if scheme == "light" else dark(one["svg"])
+        for sheet, one in pictures.items()
+        for scheme in SCHEMES
+    }
+
+
+def named(file: str, sheet: str, scheme: str) -> str:
+    """A frame's file for this sheet and scheme: 0.svg of a wide light page, 0-narrow-dark.svg of a dark phone."""
+    more = "".join(f"-{part}" for part in (sheet, scheme) if part not in ("wide", "light"))
+    return file.replace(".svg", f"{more}.svg")
 
 
 def write(record: dict[str, Any], folder: Path) -> None:
     """The frames and, beside them, what they show: `data.json`. A figure that is there already has the same name."""
     if folder.exists():
-        raise ExtensionError(f"two figures with sliders are named {record['name']!r}")
+        raise ExtensionError(f"two figures are named {record['name']!r}")
     folder.mkdir(parents=True)
     for k, frame in enumerate(record["frames"]):
-        data = frame["data"].encode() if frame["kind"] == "svg" else base64.b64decode(frame["data"])
-        (folder / f"{k}.{frame['kind']}").write_bytes(data)
+        for file, text in files(k, frame["pictures"]).items():
+            (folder / file).write_text(text, encoding="utf8")
+    if not record["parameters"]:
+        return
     parameters = [{key: p[key] for key in ("name", "label", "values")} for p in record["parameters"]]
     frames = [told | {"panels": f["panels"]} for told, f in zip(described(record), record["frames"], strict=True)]
+    for frame in frames:
+        del frame["sizes"]
     data = {"figure": record["name"], "parameters": parameters, "frames": frames}
     (folder / "data.json").write_text(json.dumps(data, ensure_ascii=False) + "\n", encoding="utf8")
 
 
+def pictured(folder: str, frame: dict[str, Any]) -> str:
+    """The frame for every page: one <picture> for each scheme, of which a style shows one, wide or narrow by itself.
+
+    What is not shown is not loaded: a lazy image waits until it is.
+    """
+    escape = lambda value: html.escape(str(value))  # noqa: E731
+    wide, narrow = frame["sizes"]["wide"], frame["sizes"]["narrow"]
+    parts = []
+    for scheme in SCHEMES:
+        at, phone = (f"{folder}/{named(frame['file'], sheet, scheme)}" for sheet in ("wide", "narrow"))
+        parts.append(
+            f'<picture class="scheme-{scheme}"><source media="{PHONE}" srcset="{escape(phone)}" '
+            f'width="{narrow[0]}" height="{narrow[1]}">'
+            f'<img alt="{escape(frame["alt"])}" src="{escape(at)}" width="{wide[0]}" height="{wide[1]}" '
+            f'loading="lazy"></picture>\n'
+        )
+    return "".join(parts)
+
+
 def markup(record: dict[str, Any], images: str) -> str:
-    """The first frame, the sliders (hidden until the script works) and a way to the data where it does not."""
+    """The first frame, and if there are others its sliders and a way to the data where these do not work."""
     folder = posixpath.join(images, FOLDER, record["name"])
     frames, escape = record["frames"], lambda value: html.escape(str(value))
     first = next(frame for frame in frames if frame["start"])
+    shown = pictured(folder, first)
+    if not record["parameters"]:
+        return f'<div class="drawn">\n{shown}</div>\n'
     told = escape(json.dumps([[f["file"], f["alt"]] for f in frames], ensure_ascii=False))
     sliders = "".join(slider(record, k) for k in range(len(record["parameters"])))
     return (
-        f'<div class="explore" data-folder="{escape(folder)}" data-frames="{told}">\n'
-        f'<img alt="{escape(first["alt"])}" src="{escape(folder)}/{first["file"]}" '
-        f'width="{record["width"]}" height="{record["height"]}">\n'
+        f'<div class="explore drawn" data-folder="{escape(folder)}" data-frames="{told}">\n{shown}'
         f'<div class="explore-sliders" role="group" aria-label="Change the figure" hidden>\n{sliders}</div>\n'
         f'<p class="explore-said" aria-live="polite"></p>\n'
         f"<noscript><p>Without JavaScript the sliders do not work: what all {len(frames)} pictures show is in "
@@ -118,15 +166,18 @@ def load_script(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
     """The script and the look, on pages that have such a figure; the offered notebook keeps the first frame alone."""
-    if doctree is None or next(doctree.findall(explorer), None) is None:
+    drawn = list(doctree.findall(explorer)) if doctree else []
+    if not drawn:
         return
-    app.add_js_file("explore.js", loading_method="defer")
-    app.add_css_file("explore.css")
+    if any(node["record"]["parameters"] for node in drawn):
+        app.add_js_file("explore.js", loading_method="defer")
+        app.add_css_file("explore.css")
     offered = Path(app.outdir) / f"_sources/{pagename}.ipynb"
     if offered.exists():
         notebook = json.loads(offered.read_text(encoding="utf8"))
         for output in (o for cell in notebook["cells"] for o in cell.get("outputs", [])):
-            output.get("data", {}).pop(FRAMES, None)
+            for kind in (FRAMES, PICTURES):
+                output.get("data", {}).pop(kind, None)
         offered.write_text(json.dumps(notebook, ensure_ascii=False, indent=1) + "\n", encoding="utf8")
 
 

@@ -139,7 +139,6 @@ def figures_of(app: Sphinx, page: str, body: str) -> list[KeyFigure]:
     if not names:
         return []
     soup, noted, found = BeautifulSoup(body, "html.parser"), records(executed(app, page)), []
-    waiting = {name: Path(app.srcdir) / path for path, (_, name) in app.env.images.items()}  # copied after the pages
     for name in names:
         tag = soup.find("figure", id=name)
         image = tag.find("img", src=True) if tag else None
@@ -147,10 +146,9 @@ def figures_of(app: Sphinx, page: str, body: str) -> list[KeyFigure]:
             raise ExtensionError(f"book/key-figures.yml: {page} has no <figure id={name!r}> with an <img>")
         source = str(image["src"]).partition("?")[0]
         place = (Path(app.outdir) / f"{page}.html").parent.joinpath(source).resolve()
-        picture = waiting.get(place.name, place)
         slides = tag.select_one(".explore") is not None
-        record = json.loads((picture.parent / "data.json").read_text(encoding="utf8")) if slides else noted.get(name)
-        found.append(KeyFigure(page, name, tag, picture, str(image.get("alt", "")), record))
+        record = json.loads((place.parent / "data.json").read_text(encoding="utf8")) if slides else noted.get(name)
+        found.append(KeyFigure(page, name, tag, place, str(image.get("alt", "")), record))
     return found
 
 

@@ -76,8 +76,9 @@ def copied(target: Tag, page: str) -> str:
     for tag in soup.find_all(True):
         for name in FORGOTTEN:
             tag.attrs.pop(name, None)
-        if tag.get("src"):
-            tag["src"] = posixpath.normpath(posixpath.join(posixpath.dirname(page), str(tag["src"])))
+        for name in ("src", "srcset"):
+            if tag.get(name):
+                tag[name] = posixpath.normpath(posixpath.join(posixpath.dirname(page), str(tag[name])))
     return str(soup).strip()
 
 
