@@ -126,7 +126,7 @@ def _neurons(ax: Axes, step: Step, places: Sequence[float], few: bool) -> None:
         on = bool(step.neurons[n] > 0)
         colour = OWNERS[owners[0]] if len(owners) == 1 else _GREY
         ax.add_patch(Circle((_NEURON, y), _ROUND, fc=colour if on else "white", ec=colour, lw=1.8, zorder=4))
-        letters = "black" if not on else "white" if len(owners) != 1 else ink(owners[0])
+        letters = BLACK if not on else "white" if len(owners) != 1 else ink(owners[0])
         ax.text(_NEURON, y, text(step.neurons[n]), ha="center", va="center", zorder=5, color=letters)
         parts = [step.w_in[t] * step.reads[t] for t in owners]
         parts = [part for part in parts if abs(part) > QUIET]
@@ -182,7 +182,7 @@ def _box(ax: Axes, x: float, y: float, value: Tensor, t: int, active: bool) -> N
     if loud and not active:
         shade = FancyBboxPatch(corner, _BOX, _TALL, boxstyle=style, fc=OWNERS[t], ec="none", alpha=0.3, zorder=4)
         ax.add_patch(shade)
-    ax.text(x, y, text(value), ha="center", va="center", zorder=5, color=ink(t) if active else "black")
+    ax.text(x, y, text(value), ha="center", va="center", zorder=5, color=ink(t) if active else BLACK)
 
 
 def _sum(parts: Sequence[Tensor]) -> str:

@@ -7,7 +7,7 @@ point; `compact` leaves them out, and a picture looks the same.
 import functools
 import re
 
-GROUND, INK = "#14181e", "#f0f3f6"  # of a dark page: its own ground, and what is black on white
+GROUND, INK = "#121212", "#f0f3f6"  # of a dark page: its own ground, and what is black on white
 LEAST = 4.5  # contrast to the ground that letters need, by WCAG 2.2
 
 _HEAD = re.compile(r"^.*?(?=<svg)", re.DOTALL)
