@@ -161,8 +161,18 @@ def _argument(text: str, arg: ast.arg | ast.AnnAssign, default: ast.expr | None 
 
 def _source(text: str, node: ast.expr) -> str:
     """An expression as it is written, on one line; the blank before a single axis says nothing to a reader."""
-    written = ast.get_source_segment(text, node) or ast.unparse(node)
+    lines = _lines(text)
+    first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
+    if first == last:  # what ast.get_source_segment gives, which splits the whole text each time
+        written = lines[first].encode()[node.col_offset : node.end_col_offset].decode()
+    else:
+        written = ast.get_source_segment(text, node) or ast.unparse(node)
     return " ".join(written.split()).replace('[Tensor, " ', '[Tensor, "')
+
+
+@functools.lru_cache(maxsize=64)
+def _lines(text: str) -> list[str]:
+    return text.splitlines()
 
 
 def _comment(text: str, node: ast.Assign) -> str:

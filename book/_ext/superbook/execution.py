@@ -60,7 +60,7 @@ def prepare(app: Sphinx, config: Config) -> None:
         if other.name != name:
             shutil.rmtree(other, ignore_errors=True)
     config.nb_execution_cache_path = str(folder / name)
-    os.environ.update(KERNEL_ENVIRONMENT)
+    os.environ.update(KERNEL_ENVIRONMENT | {"BOOK_KEPT": str(folder / name / "kept")})
 
 
 def execute_ahead(app: Sphinx, env: SphinxEnvType, docnames: list[str]) -> None:

@@ -13,6 +13,7 @@ from bs4 import BeautifulSoup
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
+from .markup import lean
 from .places import ROOT
 
 LEADS = (
@@ -38,7 +39,7 @@ def before(page: str) -> list[str]:
 
 def names(page: str) -> list[str]:
     """All names that an address of this page can end in, in the order of the page; it is given as HTML."""
-    article = BeautifulSoup(page, "html.parser").select_one("article.bd-article")
+    article = BeautifulSoup(lean(page), "html.parser").select_one("article.bd-article")
     return [str(tag["id"]) for tag in article.find_all(id=True)] if article else []
 
 

@@ -23,7 +23,8 @@ from sphinx.errors import ExtensionError
 
 from superpos.show.mime import DATA
 
-from .places import ROOT, executed
+from .markup import lean
+from .places import ROOT, executed, kept
 
 WIDTH, CARD, MARGIN = 1200, (1200, 630), 30  # pixels; the card's size is what the large services ask for
 ROOT_TAG = re.compile(r"<svg\b[^>]*>", re.DOTALL)
@@ -83,7 +84,9 @@ def card(svg: str) -> bytes:
 
 
 def _drawn(svg: str) -> bytes:
-    return bytes(resvg_py.svg_to_bytes(svg_string=svg, background="#ffffff", skip_system_fonts=True))
+    return kept(
+        svg, ".png", lambda: bytes(resvg_py.svg_to_bytes(svg_string=svg, background="#ffffff", skip_system_fonts=True))
+    )
 
 
 def records(notebook: Path) -> dict[str, dict[str, Any]]:
@@ -138,7 +141,7 @@ def figures_of(app: Sphinx, page: str, body: str) -> list[KeyFigure]:
     names = key_figures().get(page)
     if not names:
         return []
-    soup, noted, found = BeautifulSoup(body, "html.parser"), records(executed(app, page)), []
+    soup, noted, found = BeautifulSoup(lean(body), "html.parser"), records(executed(app, page)), []
     for name in names:
         tag = soup.find("figure", id=name)
         image = tag.find("img", src=True) if tag else None

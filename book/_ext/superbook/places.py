@@ -1,5 +1,8 @@
 """Where things stand: the repository, the notebook of a page, the pages of a built site."""
 
+import hashlib
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 from sphinx.application import Sphinx
@@ -15,3 +18,17 @@ def executed(app: Sphinx, page: str) -> Path:
 def pages(site: Path) -> list[Path]:
     """Every page of a built site."""
     return [path for path in sorted(site.rglob("*.html")) if "_static" not in path.relative_to(site).parts]
+
+
+def kept(source: str, kind: str, make: Callable[[], bytes]) -> bytes:
+    """What is made of a text, made once: it is kept beside the executed notebooks, under a name made of the text."""
+    folder = os.environ.get("BOOK_KEPT")  # set by execution.prepare
+    if not folder:
+        return make()
+    at = Path(folder) / f"{hashlib.sha256(source.encode()).hexdigest()[:32]}{kind}"
+    if not at.exists():
+        at.parent.mkdir(parents=True, exist_ok=True)
+        aside = at.with_suffix(f".{os.getpid()}")
+        aside.write_bytes(make())
+        aside.rename(at)
+    return at.read_bytes()

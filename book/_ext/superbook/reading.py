@@ -13,6 +13,7 @@ from bs4 import BeautifulSoup, Tag
 from docutils import nodes
 from sphinx.application import Sphinx
 
+from .markup import lean, named
 from .places import pages
 
 WORDS_PER_MINUTE = 200
@@ -31,7 +32,7 @@ MENDED = {
 
 def words(body: str) -> int:
     """How many words a reader reads: no code, no output, no table, no folded solution; a formula is one word."""
-    text = BeautifulSoup(body, "html.parser")
+    text = BeautifulSoup(lean(body), "html.parser")
     for formula in text.select(".math"):
         formula.replace_with(" formula ")
     for other in text.select(NOT_READ):
@@ -41,7 +42,7 @@ def words(body: str) -> int:
 
 def minutes(body: str) -> int:
     """How long a page takes, all of it but what is folded: to read its words, to look at the rest."""
-    text = BeautifulSoup(body, "html.parser")
+    text = BeautifulSoup(lean(body), "html.parser")
     for folded in text.select("details"):
         folded.decompose()
     looked = sum(seconds * len(text.select(kind)) for kind, seconds in SECONDS.items())
@@ -94,14 +95,15 @@ def linked(pages: dict[str, BeautifulSoup]) -> Iterator[tuple[str, str]]:
 
 def previews(site: Path) -> dict[str, dict[str, str]]:
     """The previews of what other pages link to, by page and id; those of its own a page takes from itself."""
-    read = {
-        p.relative_to(site).as_posix(): BeautifulSoup(p.read_text(encoding="utf8"), "html.parser") for p in pages(site)
-    }
+    texts = {page.relative_to(site).as_posix(): page.read_text(encoding="utf8") for page in pages(site)}
+    read = {page: BeautifulSoup(lean(text), "html.parser") for page, text in texts.items()}
     found: dict[str, dict[str, str]] = {}
     for page, name in sorted(set(linked(read))):
         target = read[page].find(id=name)
         if isinstance(target, Tag) and target.css.match(PREVIEWED):
-            found.setdefault(page, {})[name] = copied(target, page)
+            whole = BeautifulSoup(named(texts[page], name), "html.parser").find(id=name)
+            assert isinstance(whole, Tag)
+            found.setdefault(page, {})[name] = copied(whole, page)
     return found
 
 
