@@ -34,3 +34,9 @@ def named(html: str, name: str) -> str:
     """The element with this id, as it stands; empty if there is none."""
     found = re.search(rf'<[a-zA-Z][\w-]*\s[^<>]*\bid="{re.escape(name)}"', html)
     return html[found.start() : end(html, found.start())] if found else ""
+
+
+def article(html: str) -> str:
+    """The text of a page, without what is around it; empty if it has none."""
+    start = html.find('<article class="bd-article')
+    return html[start : end(html, start)] if start >= 0 else ""

@@ -5,17 +5,18 @@ With JavaScript it goes there at once; without, it shows the links, that of the 
 
 import html
 import posixpath
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import yaml
-from bs4 import BeautifulSoup
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
-from .markup import lean
+from .markup import article, lean
 from .places import ROOT
 
+ID = re.compile(r'<[a-zA-Z][^<>]*?\sid="([^"]+)"')
 LEADS = (
     "const named = document.getElementById(decodeURIComponent(location.hash.slice(1)));"
     'location.replace((named || document.querySelector("a")).href);'
@@ -39,8 +40,7 @@ def before(page: str) -> list[str]:
 
 def names(page: str) -> list[str]:
     """All names that an address of this page can end in, in the order of the page; it is given as HTML."""
-    article = BeautifulSoup(lean(page), "html.parser").select_one("article.bd-article")
-    return [str(tag["id"]) for tag in article.find_all(id=True)] if article else []
+    return [html.unescape(name) for name in ID.findall(lean(article(page)))]
 
 
 def leading(old: str, titles: Mapping[str, str], places: Mapping[str, str]) -> str:

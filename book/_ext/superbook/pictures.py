@@ -23,7 +23,7 @@ from sphinx.errors import ExtensionError
 
 from superpos.show.mime import DATA
 
-from .markup import lean
+from .markup import lean, named
 from .places import ROOT, executed, kept
 
 WIDTH, CARD, MARGIN = 1200, (1200, 630), 30  # pixels; the card's size is what the large services ask for
@@ -141,9 +141,9 @@ def figures_of(app: Sphinx, page: str, body: str) -> list[KeyFigure]:
     names = key_figures().get(page)
     if not names:
         return []
-    soup, noted, found = BeautifulSoup(lean(body), "html.parser"), records(executed(app, page)), []
+    noted, found = records(executed(app, page)), []
     for name in names:
-        tag = soup.find("figure", id=name)
+        tag = BeautifulSoup(lean(named(body, name)), "html.parser").find("figure")
         image = tag.find("img", src=True) if tag else None
         if tag is None or image is None:
             raise ExtensionError(f"book/key-figures.yml: {page} has no <figure id={name!r}> with an <img>")

@@ -3,8 +3,10 @@
 The markup is mended where axe finds a fault of the theme or of an extension; `book/_templates` holds the rest.
 """
 
+import html
 import json
 import posixpath
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from bs4 import BeautifulSoup, Tag
 from docutils import nodes
 from sphinx.application import Sphinx
 
-from .markup import lean, named
+from .markup import article, lean, named
 from .places import pages
 
 WORDS_PER_MINUTE = 200
@@ -22,6 +24,7 @@ SECONDS_PER_LINE = 2  # of code that is shown
 NOT_READ = "pre, script, noscript, style, table, details, .explore, .claim, .headerlink, .reading-time"
 PREVIEWED = "div.math, figure, div.citation, .proof, .exercise, .claim"  # as in assets/previews.js, with the next two
 NOT_PREVIEWED = "script, noscript, button, details, .headerlink, .explore-sliders, .explore-said"
+INTERNAL = re.compile(r'<a class="[^"]*\binternal\b[^"]*" href="([^"#]*#[^"]+)"')
 FORGOTTEN = ("id", "tabindex", "href", "name", "data-folder", "data-frames")  # no id twice, no focus, no dead weight
 MENDED = {
     '<summary aria-label="Toggle hidden content">': "<summary>",  # a label that hides what the summary says
@@ -32,7 +35,10 @@ MENDED = {
 
 def words(body: str) -> int:
     """How many words a reader reads: no code, no output, no table, no folded solution; a formula is one word."""
-    text = BeautifulSoup(lean(body), "html.parser")
+    return _words(BeautifulSoup(lean(body), "html.parser"))
+
+
+def _words(text: BeautifulSoup) -> int:
     for formula in text.select(".math"):
         formula.replace_with(" formula ")
     for other in text.select(NOT_READ):
@@ -47,7 +53,7 @@ def minutes(body: str) -> int:
         folded.decompose()
     looked = sum(seconds * len(text.select(kind)) for kind, seconds in SECONDS.items())
     lines = sum(len(code.get_text().strip().splitlines()) for code in text.select(".cell_input pre"))
-    return max(1, round(words(body) / WORDS_PER_MINUTE + (looked + SECONDS_PER_LINE * lines) / 60))
+    return max(1, round(_words(text) / WORDS_PER_MINUTE + (looked + SECONDS_PER_LINE * lines) / 60))
 
 
 def with_reading_time(body: str) -> str:
@@ -83,11 +89,11 @@ def copied(target: Tag, page: str) -> str:
     return str(soup).strip()
 
 
-def linked(pages: dict[str, BeautifulSoup]) -> Iterator[tuple[str, str]]:
+def linked(pages: dict[str, str]) -> Iterator[tuple[str, str]]:
     """Page and id of everything that another page links to."""
-    for page, soup in pages.items():
-        for link in soup.select('.bd-article a.internal[href*="#"]'):
-            path, _, name = str(link["href"]).partition("#")
+    for page, text in pages.items():
+        for href in INTERNAL.findall(article(text)):
+            path, _, name = html.unescape(href).partition("#")
             target = posixpath.normpath(posixpath.join(posixpath.dirname(page), path)) if path else page
             if target != page and target in pages:
                 yield target, name
@@ -96,14 +102,11 @@ def linked(pages: dict[str, BeautifulSoup]) -> Iterator[tuple[str, str]]:
 def previews(site: Path) -> dict[str, dict[str, str]]:
     """The previews of what other pages link to, by page and id; those of its own a page takes from itself."""
     texts = {page.relative_to(site).as_posix(): page.read_text(encoding="utf8") for page in pages(site)}
-    read = {page: BeautifulSoup(lean(text), "html.parser") for page, text in texts.items()}
     found: dict[str, dict[str, str]] = {}
-    for page, name in sorted(set(linked(read))):
-        target = read[page].find(id=name)
+    for page, name in sorted(set(linked(texts))):
+        target = BeautifulSoup(named(texts[page], name), "html.parser").find(id=name)
         if isinstance(target, Tag) and target.css.match(PREVIEWED):
-            whole = BeautifulSoup(named(texts[page], name), "html.parser").find(id=name)
-            assert isinstance(whole, Tag)
-            found.setdefault(page, {})[name] = copied(whole, page)
+            found.setdefault(page, {})[name] = copied(target, page)
     return found
 
 
