@@ -25,6 +25,7 @@ from . import (
     policy,
     reading,
     reference,
+    terms,
     weight,
 )
 
@@ -64,6 +65,7 @@ STEPS = (
     Step(AT_ONCE, mathematics.register, "KaTeX sets the formulas"),
     Step(AT_ONCE, reading.register, "previews and scrolling"),
     Step(AT_ONCE, reference.register, "what the package offers, from its docstrings"),
+    Step(AT_ONCE, terms.register, "lists of the terms of an equation"),
     Step(AT_ONCE, weight.register, "the icons that are in use"),
     #
     Step("config-inited", execution.prepare, "name the execution cache, set the kernels' environment"),
@@ -73,15 +75,18 @@ STEPS = (
     Step("env-before-read-docs", execution.execute_ahead, "all chapters are executed before any is read"),
     Step("env-before-read-docs", claims_page.read_last, "the claims' page is made from the executed chapters"),
     Step("doctree-read", explore.put_in, "what a cell drew becomes one figure, before its images are gathered", 400),
+    Step("env-check-consistency", terms.check, "the labels of all equations are known"),
     #
     Step("doctree-resolved", citing.fill, "titles and numbers are known"),
     Step("doctree-resolved", embedding.fill_list, "numbers of figures are known"),
     Step("doctree-resolved", pages.mend_doctree, "after the exercises have made their nodes", 900),
     Step("doctree-resolved", folds.mend, "numbers of figures are known, and the code is folded", 940),
+    Step("doctree-resolved", terms.put_in, "each equation stands where it stays, and is not yet set", 945),
     Step("doctree-resolved", mathematics.set_outputs, "formulas in what the cells show", 950),
     Step("doctree-resolved", mathematics.hold, "last: nothing puts text between a formula and its comma", 960),
     #
     Step("html-page-context", mathematics.mend_page, "before the theme takes the title", 300),
+    Step("html-page-context", terms.mend_page, "before anything is cut out of the page", 310),
     Step("html-page-context", pages.offer_notebook, "before the theme makes its buttons, at 501", 400),
     Step("html-page-context", explore.load_script, "the notebook is offered: it keeps the first frame alone", 450),
     Step("html-page-context", address.add_buttons, "the theme has made the list of buttons", 502),

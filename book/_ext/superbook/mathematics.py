@@ -25,7 +25,10 @@ from .places import ROOT
 
 KATEX = ROOT / "vendor/katex/katex.min.js"
 STYLES = ("katex/katex.min.css", "mathematics.css")
-OPTIONS = {"output": "htmlAndMathml", "strict": "error", "trust": False, "throwOnError": True}
+OPTIONS = {"output": "htmlAndMathml", "throwOnError": True}
+# Of the commands that write HTML, only the one with which terms.py marks a term.
+SET = r"""function set(tex, options) { return katex.renderToString(tex, {...JSON.parse(options),
+    trust: asked => asked.command === "\\htmlData", strict: fault => fault === "htmlExtension" ? "ignore" : "error"}) }"""
 CLASSES = "math notranslate nohighlight"
 SEAM = '</span><span class="katex-base">'  # where a line may break within a formula; <wbr> says so in a held one, too
 MARKS = re.compile(r"[.,;:)\]”]+")
@@ -46,7 +49,7 @@ def katex() -> Callable[[str, str], str]:
     """KaTeX's function from TeX and options (as JSON) to HTML, in an engine of its own."""
     engine = MiniRacer()
     engine.eval(KATEX.read_text(encoding="utf8"))
-    engine.eval("function set(tex, options) { return katex.renderToString(tex, JSON.parse(options)) }")
+    engine.eval(SET)
     return functools.partial(engine.call, "set")
 
 
@@ -106,7 +109,7 @@ def visit_displaymath(self: HTML5Translator, node: nodes.math_block) -> None:
         self.body.append(f'<span class="eqno">({get_node_equation_number(self, node)})')
         self.add_permalink_ref(node, "Link to this equation")
         self.body.append("</span>")
-    tex = displayed(node.astext(), node["nowrap"])
+    tex = displayed(node.get("marked", node.astext()), node["nowrap"])
     self.body.append(attempt(tex, True, self.builder.current_docname, node) + "</div>\n")
     raise nodes.SkipNode
 

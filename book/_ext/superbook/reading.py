@@ -126,5 +126,6 @@ def write_previews(app: Sphinx, error: Exception | None) -> None:
 
 def register(app: Sphinx) -> None:
     app.add_css_file("reading.css", priority=810)  # after book.css
+    app.add_js_file("tips.js", loading_method="defer")  # the box that previews and notes on terms share
     app.add_js_file("previews.js", loading_method="defer")
     app.add_js_file("scrolling.js", loading_method="defer")
