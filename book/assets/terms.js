@@ -22,7 +22,7 @@
       const which = Number(term.dataset.term), note = document.createElement("p");
       note.className = "term-note";
       note.append(...notes[which].cloneNode(true).childNodes);
-      tips.show(summary, note, term, () => name(-1));
+      tips.show(summary, note, { at: term, over: true, gone: () => name(-1) });
       current = which;
       name(which);
     }

@@ -27,8 +27,9 @@ KATEX = ROOT / "vendor/katex/katex.min.js"
 STYLES = ("katex/katex.min.css", "mathematics.css")
 OPTIONS = {"output": "htmlAndMathml", "throwOnError": True}
 # Of the commands that write HTML, only the one with which terms.py marks a term.
-SET = r"""function set(tex, options) { return katex.renderToString(tex, {...JSON.parse(options),
-    trust: asked => asked.command === "\\htmlData", strict: fault => fault === "htmlExtension" ? "ignore" : "error"}) }"""
+SET = r"""function set(tex, options) { return katex.renderToString(tex, {
+    ...JSON.parse(options), trust: asked => asked.command === "\\htmlData",
+    strict: fault => fault === "htmlExtension" ? "ignore" : "error"}) }"""
 CLASSES = "math notranslate nohighlight"
 SEAM = '</span><span class="katex-base">'  # where a line may break within a formula; <wbr> says so in a held one, too
 MARKS = re.compile(r"[.,;:)\]”]+")

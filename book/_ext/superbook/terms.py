@@ -28,11 +28,20 @@ from .places import ROOT
 SOURCE = ROOT / "book/terms.yml"
 TOKEN = re.compile(r"%[^\n]*\n?|\\[A-Za-z]+|\\.|\s+|[^\\\s]", re.DOTALL)
 WORDS = {r"\text", r"\begin", r"\end", r"\mathbb", r"\operatorname"}  # what they are given in braces is no mathematics
-PART_OF = {r"\hat", r"\bar", r"\mathcal", r"\delta", r"\Delta", "^", "_"}  # what follows at once belongs to another symbol
+PART_OF = {
+    r"\hat",
+    r"\bar",
+    r"\mathbb",
+    r"\mathcal",
+    r"\delta",
+    r"\Delta",
+    "^",
+    "_",
+}  # the next token is part of theirs
 GIVEN = {r"\frac": 2, r"\tfrac": 2, r"\dfrac": 2, r"\sqrt": 1}  # how many single tokens they take without braces
 MARK = re.compile(r"\\htmlData\{term=\d+\}\{")
 ANNOTATION = re.compile(r'(<annotation encoding="application/x-tex">)([^<]*\\htmlData[^<]*)(</annotation>)')
-PIECE = re.compile(r"\$([^$]+)\$|\{([\w-]+)\}")
+PIECE = re.compile(r"\$([^$]+)\$([,;:]?)|\{([\w-]+)\}( ×)?")  # a formula with its comma, a number
 
 
 @dataclass(frozen=True)
@@ -169,10 +178,11 @@ def sentence(text: str, glued: Mapping[str, str], where: str) -> str:
     def piece(found: re.Match[str]) -> str:
         if found[1]:
             formula = mathematics.attempt(html.unescape(found[1]), False, where)
-            return f'<span class="{mathematics.CLASSES}">{formula}</span>'
-        if found[2] not in glued:
-            raise ExtensionError(f"book/terms.yml: {where} glues no value {found[2]!r}")
-        return f'<span class="pasted-text">{html.escape(glued[found[2]])}</span>'
+            return f'<span class="held"><span class="{mathematics.CLASSES}">{formula}</span>{found[2]}</span>'
+        if found[3] not in glued:
+            raise ExtensionError(f"book/terms.yml: {where} glues no value {found[3]!r}")
+        times = "\N{NO-BREAK SPACE}×" if found[4] else ""
+        return f'<span class="pasted-text">{html.escape(glued[found[3]])}</span>{times}'
 
     return PIECE.sub(piece, html.escape(text, quote=False))
 
