@@ -74,10 +74,10 @@ def test_a_term_within_a_longer_one_is_not_marked_twice():
     assert made == r"\htmlData{term=0}{x} - \htmlData{term=1}{\langle |x|\rangle}"
 
 
-@pytest.mark.parametrize("term", ["c", "S_2", r"\sigma", "TS"])
+@pytest.mark.parametrize("term", ["c", "S_2", r"\sigma", "TS", "ab"])
 def test_a_term_that_is_not_there_is_an_error(term):
     with pytest.raises(ExtensionError, match=re.escape(f"eq-x has no term {term!r}")):
-        terms.marked(r"\sigma^2 = \frac{S\,T}{\text{c}}", bare(term), "eq-x")
+        terms.marked("\\sigma^2 = \\frac{S\\,T}{\\text{c}} a\n%\\\\ &\nb", bare(term), "eq-x")
 
 
 def test_katex_writes_data_of_terms_and_no_other_html():

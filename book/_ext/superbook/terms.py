@@ -26,6 +26,7 @@ from . import mathematics
 from .places import ROOT
 
 SOURCE = ROOT / "book/terms.yml"
+# A comment is one token: mathematics.py has in it where a line breaks on a narrow page, and no term goes over that.
 TOKEN = re.compile(r"%[^\n]*\n?|\\[A-Za-z]+|\\.|\s+|[^\\\s]", re.DOTALL)
 WORDS = {r"\text", r"\begin", r"\end", r"\mathbb", r"\operatorname"}  # what they are given in braces is no mathematics
 PART_OF = {
@@ -92,8 +93,7 @@ Token = tuple[str, int, int]  # as written, from, to
 
 
 def _tokens(tex: str) -> list[Token]:
-    found = [(m[0], m.start(), m.end()) for m in TOKEN.finditer(tex)]
-    return [token for token in found if not token[0].isspace() and not token[0].startswith("%")]
+    return [(m[0], m.start(), m.end()) for m in TOKEN.finditer(tex) if not m[0].isspace()]
 
 
 def _in_words(tokens: Sequence[Token]) -> set[int]:
