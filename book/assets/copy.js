@@ -27,8 +27,8 @@ for (const text of document.querySelectorAll("pre.copied")) {
   const button = document.createElement("button");
   button.type = "button";
   button.className = "copy";
-  button.textContent = "Copy";
-  button.setAttribute("aria-label", `Copy: ${text.getAttribute("aria-label")}`);
+  button.textContent = text.dataset.button ?? "Copy";
+  button.setAttribute("aria-label", text.dataset.button ?? `Copy: ${text.getAttribute("aria-label")}`);
   const said = document.createElement("span");
   said.setAttribute("role", "status");
   button.addEventListener("click", async () => {

@@ -9,7 +9,7 @@ usable number of circuits are our own.
 
 from superpos.codes import served
 from superpos.theory.capacity import counting_bound, readout_floor, usable
-from superpos.theory.demand import Demand, predicted_error, predicted_usable, usable_circuits
+from superpos.theory.demand import Demand, predicted_error, predicted_usable, update_error, usable_circuits
 from superpos.theory.equations import averaged, gaussian_self_term, interference, read_off, sharing
 from superpos.theory.lanes import (
     circuits_in_lanes,
@@ -75,6 +75,7 @@ __all__ = [
     "sharers",
     "sharing",
     "statistics",
+    "update_error",
     "usable",
     "usable_circuits",
     "width_of_lanes",
