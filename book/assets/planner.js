@@ -314,7 +314,7 @@ const planner = (() => {
 
   const plural = (count, noun) => `${said(count)} ${noun}${count === 1 ? "" : "s"}`;
   const few = ({ z }) => (z === 1 ? "Any one circuit" : `Any ${z} circuits`);
-  const lists = ({ layers }) => (layers ? ` Layers that find out who is active come first.` : "");
+  const lists = ({ layers }) => (layers ? ` The layers before theirs find out who is active.` : "");
   const precise = ({ T }, s) => (s.z > 1 && Math.max(T, s.T ?? 0) > SINGLE ? " Keys of so many circuits need double precision." : "");
 
   const TOLD = {
@@ -325,11 +325,11 @@ const planner = (() => {
     },
     serial: {
       name: () => "exact, one after another", chapter: "12-exact-superposition",
-      says: (row, s) => `One lane runs the ${s.z} active circuits in turn, so that it is passed through ${s.z} times.${precise(row, s)}`,
+      says: (row, s) => `${few(s)} run without error in one lane, in turn; their own layers stand there ${s.z} times.${precise(row, s)}`,
     },
     residual: {
       name: () => "2024 construction", chapter: "08-usable-circuits",
-      says: (row, s) => `Residual circuits of ${plural(s.m ?? s.d, "neuron")}, one copy of each, as many large neurons as the stream is wide; the error grows with every further layer.`,
+      says: (row, s) => `Residual circuits of ${plural(s.m ?? s.d, "neuron")}, one copy of each, as many large neurons as the stream is wide. The error grows with every further layer.`,
     },
     redundant: {
       name: () => "redundant", chapter: "09-sharing-neurons",
@@ -366,26 +366,25 @@ const planner = (() => {
   function table(s, rows) {
     const columns = [
       ...asked(s),
-      ["beside side by side", (row) => gain(row, s)],
+      [s.D === null ? "times as narrow as side by side" : "times as many as side by side", (row) => gain(row, s)],
       ["error to expect", (row) => measure(row, s)],
       ["more layers", (row) => (row.D ? said(row.layers) : "–")],
       ["numbers a layer", (row) => (row.D ? said(row.numbers) : "–")],
     ];
     const bound = Math.floor((s.D * s.D + s.D) / (s.d * s.d + s.d)); // theory.counting_bound
-    const fixed = columns.map(([title]) => [title, title.startsWith("circuits") || title.startsWith("most") ? said(bound) : "–"]);
-    const still = columns.map(([title]) => [title, title.startsWith("error") ? "1 of the update" : title.startsWith("more") ? "0" : "–"]);
+    const only = (part, text) => columns.map(([title]) => [title, title.endsWith(part) ? text : "–"]);
     const head = columns.map(([title]) => `<th scope="col">${title}</th>`).join("");
     const body = rows.map((row) => {
       const { name, chapter, says } = TOLD[row.key], words = row.T || s.T !== null ? says(row, s) : `Not even ${plural(s.z, "circuit")} would fit.`;
       return group(row.key, name(s), columns.map(([title, cell]) => [title, cell(row)]), words, chapter);
     });
-    body.push(group("nothing", "doing nothing", still, "Each state is left as it was. Of the signal that is about 2 for rotations.", "06-error-analysis"));
-    if (s.D !== null) body.push(group("bound", "counting bound", fixed, "No network whose weights each carry one number of one circuit holds more.", "13-how-many-fit"));
+    body.push(group("nothing", "doing nothing", only("expect", "1 of the update"), "Of the signal it is about a third for Gaussian circuits, and about 2 for rotations.", "08-usable-circuits"));
+    if (s.D !== null) body.push(group("bound", "counting bound", only("<var>T</var>", said(bound)), "No network whose weights each carry one number of one circuit holds more.", "13-how-many-fit"));
     return `<table class="planner-table"><caption>${caption(s)}</caption><thead><tr><th scope="col">construction</th>${head}</tr></thead>${body.join("")}</table>`;
   }
 
   function group(key, name, cells, words, chapter) {
-    const said = cells.map(([title, text]) => `<td><span class="planner-label" aria-hidden="true">${title}</span> ${text}</td>`).join("");
+    const said = cells.map(([title, text]) => `<td${text === "–" ? ' class="planner-none"' : ""}><span class="planner-label" aria-hidden="true">${title}</span> ${text}</td>`).join("");
     const link = `<a href="${chapter}.html">Chapter ${Number(chapter.slice(0, 2))}</a>`;
     return `<tbody data-key="${key}"><tr><th scope="rowgroup">${name}</th>${said}</tr><tr><td colspan="${cells.length + 1}">${words} ${link}.</td></tr></tbody>`;
   }
@@ -426,7 +425,9 @@ const planner = (() => {
     return [...lines, `large = ${module}.embed(${call})`, `print(large.D)  # ${D}`].join("\n");
   }
 
-  return { LIMITS, START, TOLD, updateError, lineRho, held, plan, answers, read, fromAddress, toAddress, table, summary, code };
+  const CHOSEN = "lanes"; // whose code is shown first
+
+  return { LIMITS, START, CHOSEN, TOLD, updateError, lineRho, held, plan, answers, read, fromAddress, toAddress, table, summary, code };
 })();
 
 // --- The page ---
@@ -448,7 +449,7 @@ if (typeof document !== "undefined") {
     table.innerHTML = planner.table(s, rows); // our own words and numbers, nothing that was typed
     const fitting = rows.filter(({ D }) => D), before = chosen.value;
     chosen.replaceChildren(...fitting.map(({ key }) => new Option(planner.TOLD[key].name(s), key)));
-    chosen.value = fitting.some(({ key }) => key === before) ? before : fitting.at(-1)?.key;
+    chosen.value = [before, planner.CHOSEN, fitting[0]?.key].find((wanted) => fitting.some(({ key }) => key === wanted));
     showCode();
     link.textContent = new URL(planner.toAddress(s), location.href.split("#")[0]).href;
   }
@@ -461,7 +462,6 @@ if (typeof document !== "undefined") {
       if (wrong[field.name]) field.setAttribute("aria-invalid", "true"); else field.removeAttribute("aria-invalid");
     }
     const sound = !Object.keys(wrong).length;
-    table.classList.toggle("planner-old", !sound);
     if (sound) show(s);
     if (sound && remember) {
       try { history.replaceState(null, "", link.textContent + location.hash); } catch { /* from a disk it may not */ }

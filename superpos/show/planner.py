@@ -7,6 +7,7 @@ what the page shows before anyone types, and for the test that compares the two.
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 
 from superpos import codes, exact, theory
@@ -155,6 +156,7 @@ def _dedicated(s: Settings) -> Rule:
 
 
 def _exact(s: Settings, lanes: int) -> Rule:
+    @cache
     def plan(T: int) -> exact.Plan:
         return exact.plan(T, s.d, z=s.z, lanes=lanes)
 

@@ -21,7 +21,7 @@ from .places import ROOT, executed
 
 SCRIPT = ROOT / "book/assets/planner.js"
 CALLS = """function call(name, given) { return JSON.stringify(planner[name](...JSON.parse(given))) }
-function limits() { return JSON.stringify(planner.LIMITS) }
+function values() { return JSON.stringify([planner.LIMITS, planner.CHOSEN]) }
 function names(settings) {
   const s = JSON.parse(settings);
   return JSON.stringify(Object.fromEntries(Object.entries(planner.TOLD).map(([key, { name }]) => [key, name(s)])));
@@ -32,7 +32,7 @@ FIELDS = {
     "d": "width <var>d</var> of a circuit",
     "z": "active circuits <var>z</var>",
     "L": "layers <var>L</var> of a circuit",
-    "m": "neurons <var>m</var> of a residual circuit",
+    "m": "residual neurons <var>m</var>",
 }
 EMPTY = {"D": "empty: as wide as needed", "T": "empty: as many as fit", "m": "empty: <var>d</var>"}
 
@@ -81,15 +81,15 @@ def field(name: str, most: int, value: int | None) -> str:
 def markup(record: dict[str, Any]) -> str:
     """The form, which the script opens, the table for the settings that it starts with, and code to copy."""
     settings, answers = record["settings"], record["answers"]
-    limits, names = json.loads(engine().call("limits")), json.loads(engine().call("names", json.dumps(settings)))
-    fields = "".join(field(name, most, settings[name]) for name, most in limits.items())
-    fitting = [row for row in answers if row["D"]]
-    last = len(fitting) - 1
-    options = "".join(
-        f'<option value="{row["key"]}"{" selected" if i == last else ""}>{names[row["key"]]}</option>'
-        for i, row in enumerate(fitting)
+    (limits, chosen), names = (
+        json.loads(engine().call(*given)) for given in (["values"], ["names", json.dumps(settings)])
     )
-    code = html.escape(call("code", fitting[last], settings))
+    fields = "".join(field(name, most, settings[name]) for name, most in limits.items())
+    fitting = {row["key"]: row for row in answers if row["D"]}
+    options = "".join(
+        f'<option value="{key}"{" selected" if key == chosen else ""}>{names[key]}</option>' for key in fitting
+    )
+    code = html.escape(call("code", fitting[chosen], settings))
     return (
         '<form class="planner" role="group" aria-label="Settings"><fieldset disabled>\n'
         f'<legend class="visually-hidden">Settings</legend>\n{fields}</fieldset></form>\n'
