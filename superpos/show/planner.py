@@ -55,7 +55,7 @@ class Settings:
                 check_count(name, value)
         if self.D is None and self.T is None:
             raise ValueError("D and T are both None; give the width, the number of circuits, or both")
-        if self.T is not None and self.T < self.z:
+        if self.T is not None and self.z > self.T:
             raise ValueError(f"T is {self.T}; it must be at least z = {self.z}: that many are to be active")
 
     @property

@@ -73,8 +73,8 @@ def field(name: str, most: int, value: int | None) -> str:
         f'<div><label for="planner-{name}">{FIELDS[name]}</label>\n'
         f'<input id="planner-{name}" name="{name}" inputmode="numeric" autocomplete="off" value="{value or ""}" '
         f'aria-describedby="planner-{name}-hint planner-{name}-wrong">\n'
-        f'<p class="planner-hint" id="planner-{name}-hint">{hint}</p>\n'
-        f'<p class="planner-wrong" id="planner-{name}-wrong"></p></div>\n'
+        f'<small class="planner-hint" id="planner-{name}-hint">{hint}</small>\n'
+        f'<strong class="planner-wrong" id="planner-{name}-wrong"></strong></div>\n'
     )
 
 
@@ -91,12 +91,12 @@ def markup(record: dict[str, Any]) -> str:
     )
     code = html.escape(call("code", fitting[chosen], settings))
     return (
-        '<form class="planner" role="group" aria-label="Settings"><fieldset disabled>\n'
+        '<form class="planner"><fieldset disabled>\n'
         f'<legend class="visually-hidden">Settings</legend>\n{fields}</fieldset></form>\n'
         "<noscript><p>Without JavaScript nothing can be typed here: the table is for one setting, computed by the "
         "package when the book was built.</p></noscript>\n"
         f'<div id="planner-table">{call("table", settings, answers)}</div>\n'
-        '<p class="visually-hidden" id="planner-heard" role="status"></p>\n'
+        '<output class="visually-hidden" id="planner-heard"></output>\n'
         '<div class="planner-code"><p><label for="planner-chosen">Code that builds</label> '
         f'<select id="planner-chosen" autocomplete="off">{options}</select></p>\n'
         f'<pre class="copied" id="planner-built" tabindex="0" role="group" aria-label="Code">{code}</pre>\n'
