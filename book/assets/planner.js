@@ -98,17 +98,14 @@ const planner = (() => {
   /** exact.sizes.width and .extra: the widest layer, everything counted, and the layers besides those of a circuit. */
   function sizes(d, z, lanes, n, wires, entry, take) {
     const e = d + 1, passes = Math.ceil(z / lanes), waiting = passes > 1 ? z * e : 0;
-    const cells = lanes * (n * e + 2 * wires) + waiting;
+    const cells = lanes * (n * e + 2 * wires) + waiting; // wider than the layers that make wires and stairs
     if (!entry) return { D: cells, extra: 0, passes };
     const { marks, rest } = chunks(d, take), N = entry.N, before = z - 1; // the rounds before the last; that one is widest
     const D = Math.max(
       cells,
-      N * (d + 2), // ties
       N * (e + take) + (marks > 1 ? before : before - 1) * e, // mark
       N * (d + 2 + rest) + before * e, // compare
-      N * (d + 2) + before * e, // match, clear and the last mark
-      lanes * (n + 1 + d) + waiting, // stairs and steps
-      lanes * (wires + n + d) + waiting, // wires
+      N * (d + 2) + before * e, // match, which is wider than ties, clear and the last mark
     );
     return { D, extra: 3 + before * (marks + 3) + 4 * passes, passes };
   }
@@ -298,7 +295,7 @@ const planner = (() => {
   function fromAddress(query) {
     const asked = new Map(query.replace(/^\?/, "").split("&").map((part) => part.split("=").map(decoded)));
     const known = Object.keys(LIMITS).filter((name) => asked.has(name));
-    const start = known.includes("D") || known.includes("T") ? { ...START, D: null, T: null } : START;
+    const start = known.includes("T") ? { ...START, D: null } : START;
     const text = (name) => (known.includes(name) ? asked.get(name) ?? "" : start[name] === null ? "" : String(start[name]));
     return { any: known.length > 0, typed: Object.fromEntries(Object.keys(LIMITS).map((name) => [name, text(name)])) };
   }
@@ -344,7 +341,7 @@ const planner = (() => {
   /** The error that a row expects, with its measure. */
   function measure({ key, error }, s) {
     if (error === null) return "–";
-    if (error === 0 && TOLD[key].chapter !== "09-sharing-neurons" && key !== "balanced") return "none";
+    if (["dedicated", "lanes", "serial"].includes(key)) return "none";
     return key === "residual" ? `${said(error)} of the update, one layer` : `${said(error)} of the signal, ${plural(s.L, "layer")}`;
   }
 
