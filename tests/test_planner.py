@@ -21,6 +21,7 @@ from superbook import planner as build
 from visits import unfit
 
 from superpos import codes, exact, sweep, theory
+from superpos.exact import limits
 from superpos.show import planner
 from superpos.show.mime import PLANNER
 from superpos.show.planner import S, Settings, answers
@@ -37,7 +38,7 @@ def computed(s: Settings) -> list[dict[str, Any]]:
 
 @functools.cache
 def script(expression: str) -> Any:
-    return json.loads(build.engine().eval(f"JSON.stringify({expression})"))
+    return json.loads(str(build.engine().eval(f"JSON.stringify({expression})")))
 
 
 def drawn(count: int, seed: int) -> list[Settings]:
@@ -336,12 +337,12 @@ def test_code_asks_for_double_precision_where_keys_need_it():
         given = asdict(Settings(T=T, d=2, z=2))
         text = build.call("code", computed(Settings(T=T, d=2, z=2))[1], given)
         assert ("torch.float64" in text) == double
-        limits = exact.plan(T, 2, z=2)
+        planned = exact.plan(T, 2, z=2)
         if double:
             with pytest.raises(ValueError, match="float64"):
-                exact.limits.check_keys(torch.float32, limits)
+                limits.check_keys(torch.float32, planned)
         else:
-            exact.limits.check_keys(torch.float32, limits)
+            limits.check_keys(torch.float32, planned)
 
 
 # --- The page -------------------------------------------------------------------------------------------------------
