@@ -170,7 +170,7 @@ def test_redundant_as_theory_has_it(D, d, z, L):
 
 
 @pytest.mark.parametrize("s", [Settings(T=T, d=4, z=z, L=3) for T, z in ((10, 1), (557, 1), (60, 2))])
-def test_width_is_the_least_that_fits(s):
+def test_width_is_the_least_that_fits(s, unhooked):
     for row in answers(s):
         assert row.D is not None
         step = s.d if row.key in ("redundant", "balanced") else 1
@@ -434,7 +434,7 @@ def test_page_in_a_browser(query, width, scheme, browser, address):
             "[...document.querySelectorAll('.planner-table, .planner-table *')].filter(e => e.scrollWidth > innerWidth)"
         )
         assert not page.evaluate(f"{wide}.length")
-        if width == 360 or not query:
+        if not query or (width == 360 and "m=8" in query):
             page.wait_for_timeout(300)
             assert not unfit(page)
     assert not faults
