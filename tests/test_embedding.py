@@ -215,6 +215,10 @@ def test_control_works_without_a_script(browser, address):
         (r"D = M = 1024", "D = M = 1024"),
         (r"\tfrac{1}{D}", "1/D"),
         (r"\unknown", r"\unknown"),
+        (r"W\in\mathbb{R}^{D\times F}", "W∈R^(D×F)"),
+        (r"\lfloor\frac{n-1}{S-1}\rfloor", "⌊(n-1)/(S-1)⌋"),
+        (r"c > \sqrt{\frac{2\ln F}{D^{2}}}", "c > √(2ln F/D²)"),
+        (r"x_{w_{1}}", "x_(w₁)"),
     ],
 )
 def test_formula_as_text(tex, text):

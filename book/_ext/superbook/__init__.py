@@ -26,6 +26,7 @@ from . import (
     policy,
     reading,
     reference,
+    searching,
     terms,
     weight,
 )
@@ -74,6 +75,8 @@ STEPS = (
     Step("config-inited", mathematics.choose, "KaTeX in place of the theme's MathJax"),
     Step("config-inited", address.settle, "after the cards' extension has its defaults", 900),
     #
+    Step("builder-inited", searching.without_sphinx, "before Sphinx begins an index of its own"),
+    #
     Step("env-before-read-docs", execution.execute_ahead, "all chapters are executed before any is read"),
     Step("env-before-read-docs", claims_page.read_last, "the claims' page is made from the executed chapters"),
     Step("doctree-read", explore.put_in, "what a cell drew becomes one figure, before its images are gathered", 400),
@@ -86,6 +89,7 @@ STEPS = (
     Step("doctree-resolved", folds.mend, "numbers of figures are known, and the code is folded", 940),
     Step("doctree-resolved", terms.put_in, "each equation stands where it stays, and is not yet set", 945),
     Step("doctree-resolved", mathematics.set_outputs, "formulas in what the cells show", 950),
+    Step("doctree-resolved", searching.keep, "solutions and code are folded, the formulas of outputs are set", 955),
     Step("doctree-resolved", mathematics.hold, "last: nothing puts text between a formula and its comma", 960),
     #
     Step("html-page-context", mathematics.mend_page, "before the theme takes the title", 300),
@@ -98,7 +102,10 @@ STEPS = (
     Step("html-page-context", reference.mend_page, "sound markup of long signatures", 900),
     Step("html-page-context", embedding.add_controls, "the body is as it stays, but nothing is dropped yet", 940),
     Step("html-page-context", reading.mend_page, "markup and reading time of the finished body", 950),
+    Step("html-page-context", searching.mend_page, "the page that searches has scripts of its own", 940),
     Step("html-page-context", weight.drop_assets, "last: it is known what the page uses", 950),
+    #
+    Step("html-collect-pages", searching.write, "every page has said what it says"),
     #
     Step("build-finished", address.write_files, "the list of pages, and the offered notebooks"),
     Step("build-finished", moved.write_files, "before what is done to every page of the site"),

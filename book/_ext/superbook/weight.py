@@ -18,6 +18,8 @@ NEVER = re.compile(r"(?!)")
 # What an asset's name, or an inline script, begins with or contains -> what a page that needs it contains.
 NEEDED_BY = {
     "DOCUMENTATION_OPTIONS.": NEVER,  # told to a version switcher and a search while typing, and the book has neither
+    "doctools": NEVER,  # helps Sphinx's search and its highlighting, in place of which stands searching.py
+    "sphinx_highlight": NEVER,
     "copybutton": re.compile(r'class="highlight"'),
     "clipboard": re.compile(r'class="highlight"'),
     "toggle": re.compile(r'class="[^"]*\b(?:toggle|dropdown)\b'),
@@ -37,6 +39,10 @@ DEAD = (
     "**/*.map",
     "**/*webpack-macros.html",
     "katex/katex.min.js",  # it ran while the book was built
+    "doctools.js",
+    "language_data.js",
+    "searchtools.js",
+    "sphinx_highlight.js",
     "locales",
     "images/logo_*",
     "scripts/fontawesome.js*",
@@ -55,20 +61,18 @@ def what(asset: Any) -> str:
 
 
 def drop_assets(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
-    """Leave out the styles and scripts that this page has no use for; the one that searches has one more."""
-    if page == "search":
-        app.add_js_file("search.js", loading_method="defer")
+    """Leave out the styles and scripts that this page has no use for."""
     body = context.get("body", "")
     for kind in ("css_files", "script_files"):
         context[kind] = [asset for asset in context[kind] if needed(what(asset), body)]
 
 
-def lighten(page: str, searches: bool) -> str:
-    """A page without the theme's icons and, unless it is the one that searches, without the index of all words."""
+def lighten(page: str) -> str:
+    """A page without the theme's icons and without Sphinx's search."""
     page = ICONS.sub("", page)
     for handler, name in ON_CLICK.items():  # a strict policy allows no handler in an attribute: see page.js
         page = page.replace(handler, name)
-    return page if searches else SEARCH.sub("", page)
+    return SEARCH.sub("", page)
 
 
 def without_icons(styles: str) -> str:
@@ -82,7 +86,7 @@ def finish(app: Sphinx, error: Exception | None) -> None:
         return
     site = Path(app.outdir)
     for path in pages(site):
-        path.write_text(lighten(path.read_text(encoding="utf8"), path.stem == "search"), encoding="utf8")
+        path.write_text(lighten(path.read_text(encoding="utf8")), encoding="utf8")
     styles = site / "_static/styles/pydata-sphinx-theme.css"
     styles.write_text(without_icons(styles.read_text(encoding="utf8")), encoding="utf8")
     for path in [path for pattern in DEAD for path in sorted((site / "_static").glob(pattern))]:
