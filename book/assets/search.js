@@ -13,13 +13,18 @@
 
   // A Greek letter is a word, whatever stands beside it in a formula; raised and lowered digits are words of their own.
   const WORD = /\p{Script=Greek}|(?:(?!\p{Script=Greek})[\p{L}\p{M}\p{Nd}])+|\p{No}+/gu;
+  // Small and large ones differ: σ is a deviation, Σ a sum.
   const NAMES = new Map(Object.entries({
     α: "alpha", β: "beta", γ: "gamma", δ: "delta", ε: "epsilon", ζ: "zeta", η: "eta", θ: "theta", κ: "kappa", λ: "lambda", μ: "mu",
     ν: "nu", ξ: "xi", π: "pi", ρ: "rho", σ: "sigma", τ: "tau", φ: "phi", χ: "chi", ψ: "psi", ω: "omega",
+    Γ: "gamma", Δ: "delta", Θ: "theta", Λ: "lambda", Π: "product", Σ: "sum", Φ: "phi", Ψ: "psi", Ω: "omega",
   }));
   const words = text => text.match(WORD) ?? [];
-  const plain = word => word.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
-  const terms = word => NAMES.has(plain(word)) ? [plain(word), NAMES.get(plain(word))] : plain(word); // σ is found by its name
+  const plain = word => {
+    const letters = word.normalize("NFKD").replace(/\p{M}/gu, "");
+    return NAMES.has(letters) ? letters : letters.toLowerCase();
+  };
+  const terms = word => NAMES.has(plain(word)) ? [plain(word), NAMES.get(plain(word))] : plain(word); // both find it
 
   // --- Finding ---------------------------------------------------------------------------------------------------------
 
@@ -30,6 +35,7 @@
     searchOptions: {
       processTerm: plain,
       boost: { title: 4, page: 2, folded: 0.5 },
+      boostDocument: id => /^\d/.test(pages[entries[id][0]][0]) ? 2 : 1, // chapters before the package
       prefix: word => word.length > 1,
       maxFuzzy: 2,
       weights: { prefix: 0.5, fuzzy: 0.3 },

@@ -63,6 +63,8 @@ def line(node: nodes.Node) -> str:
         return formula(node.astext())
     if isinstance(node, (*SKIPPED, nodes.raw)):
         return ""
+    if isinstance(node, nodes.subscript | nodes.superscript):
+        return plain(f"{'_' if isinstance(node, nodes.subscript) else '^'}{{{node.astext()}}}")
     return "".join(map(line, node.children)) if node.children else node.astext()
 
 
