@@ -112,7 +112,9 @@ STEPS = (
     Step("build-finished", moved.write_files, "before what is done to every page of the site"),
     Step("build-finished", embedding.write_figures, "the pages to embed are made from the finished pages", 900),
     Step("build-finished", weight.finish, "also of the pages to embed", 900),
-    Step("build-finished", schemes.finish, "every page and every style sheet is there; before its scripts are named", 940),
+    Step(
+        "build-finished", schemes.finish, "every page and every style sheet is there; before its scripts are named", 940
+    ),
     Step("build-finished", policy.finish, "the policy names the scripts that a page has in the end", 950),
     Step("build-finished", reading.write_previews, "last: they are cut out of the pages as they stay", 990),
 )

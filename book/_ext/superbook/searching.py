@@ -162,7 +162,7 @@ def write(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
 
 def numbered_title(app: Sphinx, page: str) -> str:
     number = app.env.toc_secnumbers.get(page, {}).get("", ())
-    return f"{'.'.join(map(str, number or ()))}. {app.env.titles[page].astext()}".removeprefix(". ")
+    return f"{'.'.join(map(str, number or ()))}. {line(app.env.titles[page])}".removeprefix(". ")
 
 
 def order(app: Sphinx) -> Iterator[str]:
