@@ -1,11 +1,14 @@
 """Light and dark from the first moment, also without JavaScript, where no control is dead; the focus comes back."""
 
+from collections.abc import Iterator
+
 import pytest
 from browser import needs_browser
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, ViewportSize
 from superbook import schemes
 
-WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 800}
+WIDE: ViewportSize = {"width": 1280, "height": 900}
+PHONE: ViewportSize = {"width": 390, "height": 800}
 # How things of one kind look, by their kind; scripts add some things of their own, and figures that they change.
 LOOKS = """() => {
     const looks = {};
@@ -120,7 +123,7 @@ def test_no_page_begins_in_the_wrong_scheme(stored, system, theme, browser, addr
 
 
 @pytest.fixture
-def still(browser: Browser) -> Page:
+def still(browser: Browser) -> Iterator[Page]:
     """A page of a phone without JavaScript."""
     with browser.new_context(viewport=PHONE, java_script_enabled=False) as context:
         yield context.new_page()

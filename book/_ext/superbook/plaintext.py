@@ -12,12 +12,13 @@ SYMBOLS = {
     "le": "≤", "leq": "≤", "ge": "≥", "geq": "≥", "approx": "≈", "neq": "≠", "ne": "≠", "sim": "~",
     "ll": "≪", "gg": "≫",
     "to": "→", "in": "∈", "sum": "∑", "sqrt": "√", "infty": "∞", "ldots": "…", "dots": "…", "wedge": "∧", "quad": " ",
-    "Gamma": "Γ", "Theta": "Θ", "Lambda": "Λ", "Pi": "Π", "Psi": "Ψ", "zeta": "ζ", "eta": "η", "iota": "ι", "kappa": "κ",
-    "nu": "ν", "xi": "ξ", "varphi": "φ", "varrho": "ρ", "vartheta": "θ", "upsilon": "υ",
+    "Gamma": "Γ", "Theta": "Θ", "Lambda": "Λ", "Pi": "Π", "Psi": "Ψ", "zeta": "ζ", "eta": "η", "iota": "ι",
+    "kappa": "κ", "nu": "ν", "xi": "ξ", "varphi": "φ", "varrho": "ρ", "vartheta": "θ", "upsilon": "υ",
     "ln": "ln ", "log": "log ", "exp": "exp ", "max": "max ", "min": "min ", "leftarrow": "←", "mapsto": "↦",
     "otimes": "⊗", "propto": "∝", "notin": "∉", "big": "", "Big": "", "bigl": "", "bigr": "", "bar": "", "tilde": "",
-    "underbrace": "", "qquad": " ", "langle": "⟨", "rangle": "⟩", "lvert": "|", "rvert": "|", "lVert": "‖", "rVert": "‖",
-    "mid": "|", "lfloor": "⌊", "rfloor": "⌋", "lceil": "⌈", "rceil": "⌉", "hat": "", "left": "", "right": "",
+    "underbrace": "", "qquad": " ", "langle": "⟨", "rangle": "⟩", "lvert": "|", "rvert": "|", "lVert": "‖",
+    "rVert": "‖", "mid": "|", "lfloor": "⌊", "rfloor": "⌋", "lceil": "⌈", "rceil": "⌉",
+    "hat": "", "left": "", "right": "",
 }  # fmt: skip
 RAISED = str.maketrans("0123456789+-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻")
 LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")

@@ -58,7 +58,7 @@ def rules(sheet: Iterable[Node], scheme: str) -> Iterator[str]:
                 yield f"@{rule.at_keyword}{tinycss2.serialize(rule.prelude)}{{{inner}}}"
 
 
-def parsed(css: str | Sequence[Node]) -> list[Node]:
+def parsed(css: str | Iterable[Node]) -> Sequence[Node]:
     """The rules of a sheet, or of what stands in braces."""
     return tinycss2.parse_stylesheet(css, skip_comments=True, skip_whitespace=True)
 

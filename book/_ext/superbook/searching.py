@@ -139,7 +139,7 @@ def keep(app: Sphinx, doctree: nodes.document, docname: str) -> None:
 
 
 def script(pages: Iterable[tuple[str, str, list[Entry]]]) -> str:
-    """All entries as a script: pages (title, address), and of each entry its page, title, anchor, prose and folded prose."""
+    """All entries as a script: pages (title, address); of an entry its page, title, anchor, prose and folded prose."""
     listed = list(pages)
     data = {
         "pages": [[title, address] for title, address, _ in listed],
