@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from browser import listen, needs_browser, until
-from built_book import PAGES, SITE, article, cells, with_parts
+from built_book import PAGES, SITE, article, cells
 from playwright.sync_api import Browser, Page
 from small_book import sphinx
 from superbook import plaintext
@@ -43,9 +43,24 @@ In a box, see {eq}`eq-a`.
 
 ### Inside
 
-Deeper.
+Deeper, x{sub}`1`.
+
+:::{admonition} Solution
+:class: dropdown
+
+Folded away.
+:::
 
 ## Nothing
+"""
+CONF = """extensions = ['myst_parser']
+myst_enable_extensions = ['dollarmath', 'colon_fence']
+source_suffix = {'.md': 'markdown'}
+from superbook import STEPS, attach, pages
+def setup(app):
+    pages.register(app)
+    parts = ("searching", "mathematics")
+    attach(app, [step for step in STEPS if step.part in parts or step.do is pages.mend_doctree])
 """
 
 
@@ -62,10 +77,7 @@ def built() -> dict:
 
 
 def test_a_page_is_told_by_its_sections(tmp_path):
-    extensions = "extensions = ['myst_parser']\nmyst_enable_extensions = ['dollarmath', 'colon_fence']\n"
-    (tmp_path / "conf.py").write_text(
-        f"{extensions}source_suffix = {{'.md': 'markdown'}}\n" + with_parts("searching", "mathematics")
-    )
+    (tmp_path / "conf.py").write_text(CONF)
     (tmp_path / "index.md").write_text(SOURCE)
     assert not sphinx(tmp_path)
     html = tmp_path / "_build/html"
@@ -74,7 +86,7 @@ def test_a_page_is_told_by_its_sections(tmp_path):
         "entries": [
             [0, "A page of σ", "", "A first paragraph with W∈R^(D×F) and a_name.", ""],
             [0, "A section", "a-section", "a = (b-1)/c d = e a cell of a table In a box, see (1).", ""],
-            [0, "Inside", "inside", "Deeper.", ""],
+            [0, "Inside", "inside", "Deeper, x₁.", "Folded away."],
             [0, "Nothing", "nothing", "", ""],
         ],
     }
