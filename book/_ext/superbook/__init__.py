@@ -19,12 +19,14 @@ from . import (
     execution,
     explore,
     folds,
+    listings,
     mathematics,
     moved,
     pages,
     policy,
     reading,
     reference,
+    tables,
     terms,
     weight,
 )
@@ -72,6 +74,8 @@ STEPS = (
     Step("config-inited", mathematics.choose, "KaTeX in place of the theme's MathJax"),
     Step("config-inited", address.settle, "after the cards' extension has its defaults", 900),
     #
+    Step("builder-inited", listings.choose, "every line of code is an element: it can go on below"),
+    #
     Step("env-before-read-docs", execution.execute_ahead, "all chapters are executed before any is read"),
     Step("env-before-read-docs", claims_page.read_last, "the claims' page is made from the executed chapters"),
     Step("doctree-read", explore.put_in, "what a cell drew becomes one figure, before its images are gathered", 400),
@@ -84,6 +88,7 @@ STEPS = (
     Step("doctree-resolved", terms.put_in, "each equation stands where it stays, and is not yet set", 945),
     Step("doctree-resolved", mathematics.set_outputs, "formulas in what the cells show", 950),
     Step("doctree-resolved", mathematics.hold, "last: nothing puts text between a formula and its comma", 960),
+    Step("doctree-resolved", tables.mend, "after all that puts text into a table", 970),
     #
     Step("html-page-context", mathematics.mend_page, "before the theme takes the title", 300),
     Step("html-page-context", terms.mend_page, "before anything is cut out of the page", 310),
