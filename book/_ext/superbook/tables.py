@@ -1,7 +1,8 @@
 """Tables on a narrow page: those that do not fit become cards, one for each row.
 
-The first cell of a row is then its title, and every other cell has the name of its column above it. The names stand in
-the page already, hidden while the table is one. A short cell never breaks, whether there are cards or not.
+The first cell of a row is then its title, and every other cell has the name of its column above it; so has a title that
+is a figure. The names stand in the page already, hidden while the table is one. On a phone a short cell never breaks,
+whether there are cards or not.
 """
 
 import re
@@ -12,7 +13,9 @@ from sphinx.application import Sphinx
 
 ROOM = 40  # letters that stand side by side on a phone
 SHORT = 16  # letters that a line is not broken between
+BROKEN = 11  # letters in a line of a longer one
 GAP = 2  # between two columns
+FIGURES = re.compile(r"[\d\s.,×±%-]+")
 COMMAND = re.compile(r"\\[a-zA-Z]+|\\.")
 UNSEEN = re.compile(r"[{}^_\s]")
 Table = list[list[nodes.entry]]
@@ -42,7 +45,7 @@ def rows_of(table: nodes.table) -> tuple[Table, Table]:
 def least(head: nodes.entry, column: list[nodes.entry]) -> int:
     """The letters that a column needs: the longest word of its head, and its short cells as they are."""
     words = (len(word) for piece in pieces(head) for word in piece.split())
-    return max(*words, *(min(length(cell), SHORT) for cell in column))
+    return max(*words, *(length(cell) if length(cell) <= SHORT else BROKEN for cell in column))
 
 
 def is_prose(column: list[nodes.entry]) -> bool:
@@ -78,6 +81,6 @@ def mend(app: Sphinx, doctree: nodes.document, docname: str) -> None:
             for cell, name in zip(row, head, strict=True):
                 size = length(cell)
                 cell["classes"].append("short" if 0 < size <= SHORT else "long" if size else "empty")
-                if found and size and cell is not row[0]:
+                if found and size and (cell is not row[0] or FIGURES.fullmatch(cell.astext())):
                     named(cell, name)
         table["classes"] += found
