@@ -95,7 +95,8 @@ def unfit(page: Page, tags: list[str] = RULES) -> list[str]:
 
 TOO_WIDE = """() => {
     const all = selector => [...document.querySelectorAll(selector)].filter(box => box.checkVisibility());
-    const name = box => `${box.localName}.${box.className}: ${(box.querySelector('annotation') ?? box).textContent.trim().slice(0, 60)}`;
+    const text = box => (box.querySelector('annotation') ?? box).textContent.trim().slice(0, 60);
+    const name = box => `${box.localName}.${box.className}: ${text(box)}`;
     const cut = box => box.scrollWidth > box.clientWidth + 1 && getComputedStyle(box).overflowX !== 'visible';
     const edge = document.querySelector('article.bd-article')?.getBoundingClientRect().right + 1;
     return [
@@ -120,7 +121,8 @@ TORN = """() => [...document.querySelectorAll('article span.math')].filter(formu
     const mark = end.getBoundingClientRect(), last = [...formula.querySelector('.katex-html').getClientRects()].at(-1);
     return mark.width && last && mark.left < last.right - 1;
 }).map(formula => formula.querySelector('annotation').textContent)"""
-BLANK = """() => [...document.querySelectorAll('article :is(h1, h2, h3, h4, figcaption):has(.headerlink)')].filter(heading => {
+BLANK = """() => [...document.querySelectorAll('article :is(h1, h2, h3, h4, figcaption)')].filter(heading => {
+    if (!heading.querySelector('.headerlink')) return false;
     const mark = heading.querySelector('.headerlink'), before = heading.getBoundingClientRect().height;
     mark.style.display = 'none';
     const after = heading.getBoundingClientRect().height;
@@ -133,7 +135,7 @@ PICTURES = """images => images.map(image => {
 
 
 def too_wide(page: Page) -> list[str]:
-    """What is wider than its room: the page, and on it a formula, a table, code or anything else that is cut or scrolls."""
+    """What is wider than its room: the page, and on it a formula, a table, code, or all else that is cut or scrolls."""
     return page.evaluate(TOO_WIDE)
 
 
@@ -150,7 +152,8 @@ SHOWN = """tags => tags.filter(tag => tag.checkVisibility({visibilityProperty: t
     .map(tag => tag.outerHTML.slice(0, 100))"""
 # The colours of all letters, each with one text that has it.
 INK = """() => {
-    const texts = document.createTreeWalker(document.querySelector('article.bd-article'), NodeFilter.SHOW_TEXT), inks = {};
+    const article = document.querySelector('article.bd-article'), inks = {};
+    const texts = document.createTreeWalker(article, NodeFilter.SHOW_TEXT);
     while (texts.nextNode()) {
         const tag = texts.currentNode.parentElement, text = texts.currentNode.data.trim();
         if (text && tag.checkVisibility()) inks[getComputedStyle(tag).color] ??= text.slice(0, 60);

@@ -13,7 +13,7 @@ from sphinx.application import Sphinx
 
 ROOM = 40  # letters that stand side by side on a phone
 SHORT = 16  # letters that a line is not broken between
-BROKEN = 11  # letters in a line of a longer one
+BROKEN, PROSE = 11, 24  # letters in a line of a longer one, and of sentences
 GAP = 2  # between two columns
 FIGURES = re.compile(r"[\d\s.,×±%-]+")
 COMMAND = re.compile(r"\\[a-zA-Z]+|\\.")
@@ -42,21 +42,23 @@ def rows_of(table: nodes.table) -> tuple[Table, Table]:
     return ([], []) if spans else (parts[0], parts[1])
 
 
-def least(head: nodes.entry, column: list[nodes.entry]) -> int:
-    """The letters that a column needs: the longest word of its head, and its short cells as they are."""
-    words = (len(word) for piece in pieces(head) for word in piece.split())
-    return max(*words, *(length(cell) if length(cell) <= SHORT else BROKEN for cell in column))
-
-
 def is_prose(column: list[nodes.entry]) -> bool:
+    """Whether its cells are sentences, on the whole."""
     return sum(map(length, column)) > (SHORT + 4) * len(column)
+
+
+def least(head: nodes.entry, column: list[nodes.entry]) -> int:
+    """The letters that a column needs: for the longest word of its head, its short cells, and a line of each other."""
+    words = (len(word) for piece in pieces(head) for word in piece.split())
+    line = PROSE if is_prose(column) else BROKEN
+    return max([*words, *(length(cell) if length(cell) <= SHORT else line for cell in column)])
 
 
 def kinds(head: list[nodes.entry], columns: list[list[nodes.entry]]) -> list[str]:
     """What becomes of a table on a phone: nothing if it fits; else cards, and whether a card says what its title is."""
     if sum(least(*column) + GAP for column in zip(head, columns, strict=True)) <= ROOM:
         return []
-    return ["cards", "described"] if is_prose(columns[1]) and not is_prose(columns[0]) else ["cards"]
+    return ["cards", "described"] if [is_prose(column) for column in columns[:2]] == [False, True] else ["cards"]
 
 
 def named(cell: nodes.entry, head: nodes.entry) -> None:
