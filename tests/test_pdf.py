@@ -28,7 +28,9 @@ def number(page: str) -> str:
 
 
 HEADING = re.compile(r'<(?:h[1-4]\b[^>]*|(?:p|summary)\b[^>]*class="[^"]*(?:rubric|admonition-title)[^"]*"[^>]*)>')
-FOOT, ROOM = 57, 28  # of a page: its margin, and what a heading and the line after it need, in points
+# In points: the lower margin, and the upper one, by which Chromium puts every place too high; then what a heading and
+# the line after it need.
+FOOT, ROOM = 57 + 51, 28
 
 
 def site(folder: Path) -> Path:
@@ -141,7 +143,7 @@ def test_links_move(href, there):
 
 @needs_browser
 def test_a_heading_at_the_foot_is_found(tmp_path):
-    """Lines of 20 points fill a page of 842 points without its margins, 57 and 51, but for the last 34."""
+    """A page has 734 points between its margins: below 34 lines of 20 there is room for two more, below 35 for one."""
     page, found = tmp_path / "page.html", {}
     for lines in (34, 35):
         text = '<p style="height: 20pt; margin: 0">A line.</p>' * lines + '<h2 style="font: 14pt sans-serif">One</h2>'
