@@ -30,7 +30,7 @@ help:  ## show this list
 book: $(SITE)/.built  ## build the book, and say where to open it
 	@echo "The book is built: open $(SITE)/index.html"
 
-pdf: $(BUILD)/superpos.pdf  ## print the whole book to one PDF (needs Chromium)
+pdf: $(BUILD)/superpos.pdf  ## print the whole book to one PDF, and offer it on the site (needs Chromium)
 
 test: $(SITE)/.built  ## build the book and run every test
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0

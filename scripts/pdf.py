@@ -5,12 +5,16 @@
 The document is made of the articles of BUILD_FOLDER/html, in the order of the table of contents, and printed to
 BUILD_FOLDER/superpos.pdf: with bookmarks, links that lead to pages of the PDF, and tags for screen readers. Its dates
 are that of the release, so that one build and one browser give one file.
+
+The site then offers it: a copy stands beside the front page, which links to it where its source has a mark. A site that
+was built without this, on a machine without Chromium say, has neither file nor link.
 """
 
 import html
 import io
 import logging
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -25,9 +29,12 @@ from pypdf.generic import Fit
 ROOT = Path(__file__).resolve().parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
-DROPPED = ".scheme-dark, source, script, noscript, button, .headerlink, .reading-time, .cite-figure"  # nothing can be pressed on paper
+# Nothing can be pressed on paper, nothing is dark, and the book does not offer itself.
+DROPPED = ".scheme-dark, source, script, noscript, button, .headerlink, .reading-time, .cite-figure, .offered"
 REFERENCES = ("for", "aria-labelledby", "aria-describedby", "aria-controls")
 FOOT = '<p style="width: 100%; text-align: center; font: 8pt sans-serif"><span class="pageNumber"></span></p>'
+NAME = "superpos.pdf"
+OFFER = re.compile(rf'(<!-- {NAME} -->)(?:<span class="offered">.*?</span>)?')  # index.md has the mark
 Place = tuple[int, str, str]  # level, title and id of a heading
 MARGIN = PdfMargins(top="18mm", bottom="20mm", left="20mm", right="20mm")
 
@@ -158,6 +165,24 @@ def finished(pdf: bytes, places: list[Place], title: str, date: str) -> bytes:
     return out.getvalue()
 
 
+def offered(front: str, size: int) -> str:
+    """The front page with a link to the PDF, of so many bytes, at its mark; once, however often it is offered."""
+    link = f'<span class="offered"> The book is also <a href="{NAME}">one PDF</a> ({size / 1e6:.0f} MB).</span>'
+    assert OFFER.search(front), "index.md has no mark for the PDF"
+    return OFFER.sub(rf"\1{link}", front)
+
+
+def offer(pdf: Path, site: Path) -> None:
+    """Put the PDF into the site, and then the link to it: a reader never follows one that leads nowhere."""
+    front, aside = site / "index.html", site / "index.html.new"
+    shutil.copyfile(pdf, site / NAME)
+    try:
+        aside.write_text(offered(front.read_text(encoding="utf8"), pdf.stat().st_size), encoding="utf8")
+        aside.replace(front)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
 def main(build: Path) -> int:
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
@@ -166,7 +191,7 @@ def main(build: Path) -> int:
     toc, config, citation = (
         yaml.safe_load((ROOT / name).read_text(encoding="utf8")) for name in ("_toc.yml", "_config.yml", "CITATION.cff")
     )
-    page, aside, pdf = build / "superpos.html", build / "superpos.pdf.new", build / "superpos.pdf"
+    page, aside, pdf = build / "superpos.html", build / f"{NAME}.new", build / NAME
     try:
         text, places = document(build / "html", order(toc), config["title"])
         page.write_text(text, encoding="utf8")
@@ -175,8 +200,9 @@ def main(build: Path) -> int:
         )
     finally:
         page.unlink(missing_ok=True)
-    aside.rename(pdf)
-    print(f"The book as one PDF: {pdf}")
+    aside.replace(pdf)
+    offer(pdf, build / "html")
+    print(f"The book as one PDF: {pdf}, which the site offers now")
     return 0
 
 

@@ -1,7 +1,10 @@
-"""The book as one PDF."""
+"""The book as one PDF, and the site that offers it."""
 
 import io
+import itertools
 import re
+import shutil
+from pathlib import Path
 
 import pdf
 import pytest
@@ -9,6 +12,7 @@ import yaml
 from browser import CHROMIUM, aside, needs_browser
 from built_book import PAGES, ROOT, SITE, html
 from pypdf import PdfReader
+from pypdf.generic import Destination
 
 
 def title(page: str) -> str:
@@ -23,6 +27,45 @@ def number(page: str) -> str:
     return found.get_text().strip() if found else ""
 
 
+HEADING = re.compile(r'<(?:h[1-4]\b[^>]*|(?:p|summary)\b[^>]*class="[^"]*(?:rubric|admonition-title)[^"]*"[^>]*)>')
+# In points: the lower margin, and the upper one, by which Chromium puts every place too high; then what a heading and
+# the line after it need.
+FOOT, ROOM = 57 + 51, 28
+
+
+def site(folder: Path) -> Path:
+    """The built site, of which the front page can be changed."""
+    (folder / "html").mkdir()
+    for entry in SITE.iterdir():
+        if entry.name not in ("index.html", pdf.NAME):
+            (folder / "html" / entry.name).symlink_to(entry)
+    shutil.copyfile(SITE / "index.html", folder / "html/index.html")
+    return folder
+
+
+def with_marks(text: str) -> str:
+    """A place in each heading, and links to all of them at the end: only what is linked to has a place in a PDF."""
+    count = itertools.count()
+    marked = HEADING.sub(lambda found: f'{found[0]}<a id="heading-{next(count)}"></a>', text)
+    links = "".join(f'<a href="#heading-{i}">.</a> ' for i in range(next(count)))
+    return marked.replace("</main>", f'<p style="break-before: page">{links}</p></main>')
+
+
+def height(place: Destination) -> float:
+    """Of a place above the edge of its page."""
+    assert place.top is not None
+    return float(place.top)
+
+
+def at_the_foot(book: PdfReader) -> list[tuple[int, float]]:
+    """Page and height of the headings that nothing follows on their page."""
+    places = [place for name, place in book.named_destinations.items() if name.startswith("/heading-")]
+    assert places
+    return [
+        (book.get_destination_page_number(place) or 0, height(place)) for place in places if height(place) < FOOT + ROOM
+    ]
+
+
 @pytest.fixture(scope="module")
 def whole() -> tuple[str, list[pdf.Place]]:
     """The whole book as one page of HTML, and its headings."""
@@ -32,18 +75,23 @@ def whole() -> tuple[str, list[pdf.Place]]:
 @needs_browser
 def test_whole_book(whole, tmp_path, capsys, monkeypatch):
     """Every chapter is a bookmark, in order, that leads to its title; links lead into the book or to the web."""
-    (tmp_path / "html").symlink_to(SITE)
-    monkeypatch.setattr(pdf, "document", lambda site, pages, title: whole if pages == PAGES else None)
-    assert aside(lambda: pdf.main(tmp_path)) == 0
+    text, places = whole
+    marked = with_marks(text), places
+    monkeypatch.setattr(pdf, "document", lambda site, pages, title: marked if pages == PAGES else None)
+    assert aside(lambda: pdf.main(site(tmp_path))) == 0
     assert {path.name for path in tmp_path.iterdir()} == {"html", "superpos.pdf"}
+    assert (tmp_path / "html/superpos.pdf").read_bytes() == (tmp_path / "superpos.pdf").read_bytes()
     book = PdfReader(tmp_path / "superpos.pdf")
     assert len(book.pages) > 60
+    assert not at_the_foot(book)
     chapters = [mark for mark in book.outline if not isinstance(mark, list)]
     assert [mark.title for mark in chapters] == [f"{number(page)} {title(page)}".strip() for page in PAGES]
     starts = [book.get_destination_page_number(mark) or 0 for mark in chapters]
     assert starts == sorted(set(starts))
     for page, start in zip(PAGES, starts, strict=True):
         assert title(page) in " ".join(book.pages[start].extract_text().split())
+    for level, name, place in places:  # a section's link leads to its title, not to the end of what is before it
+        assert level == 1 or height(book.named_destinations[f"/{place}"]) > FOOT + ROOM, name
     annotations = [note.get_object() for page in book.pages for note in page.get("/Annots", [])]
     actions = [note["/A"]["/URI"] for note in annotations if "/URI" in note.get("/A", {})]
     assert actions
@@ -93,11 +141,35 @@ def test_links_move(href, there):
     assert pdf.moved(href, "book/a", ["index", "book/a", "book/b"]) == there
 
 
+@needs_browser
+def test_a_heading_at_the_foot_is_found(tmp_path):
+    """A page has 734 points between its margins: below 34 lines of 20 there is room for two more, below 35 for one."""
+    page, found = tmp_path / "page.html", {}
+    for lines in (34, 35):
+        text = '<p style="height: 20pt; margin: 0">A line.</p>' * lines + '<h2 style="font: 14pt sans-serif">One</h2>'
+        page.write_text(with_marks(f'<body style="margin: 0"><main>{text}</main>'))
+        book = PdfReader(io.BytesIO(aside(lambda: pdf.printed(page, str(CHROMIUM)))))
+        found[lines] = at_the_foot(book)
+    assert found[34] == []
+    assert len(found[35]) == 1
+
+
+def test_the_site_offers_what_it_has():
+    """The front page links to the PDF if, and only if, it stands beside it; offered twice it is linked to once."""
+    front = (SITE / "index.html").read_text()
+    assert (f'href="{pdf.NAME}"' in front) == (SITE / pdf.NAME).exists()
+    once = pdf.offered(front, 9_100_000)
+    assert once.count(f'<a href="{pdf.NAME}">one PDF</a> (9 MB)') == 1
+    assert pdf.offered(once, 9_100_000) == once
+    with pytest.raises(AssertionError, match="no mark"):
+        pdf.offered("<p>Nothing</p>", 1)
+
+
 def test_failure_leaves_the_last_good_file(tmp_path, monkeypatch, capsys):
     def fails(*given: object) -> bytes:
         raise OSError("no room")
 
-    (tmp_path / "html").symlink_to(SITE)
+    site(tmp_path)
     (tmp_path / "superpos.pdf").write_text("good")
     monkeypatch.setattr(pdf.shutil, "which", lambda name: None)
     assert pdf.main(tmp_path) == 1
@@ -108,3 +180,4 @@ def test_failure_leaves_the_last_good_file(tmp_path, monkeypatch, capsys):
         pdf.main(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"html", "superpos.pdf"}
     assert (tmp_path / "superpos.pdf").read_text() == "good"
+    assert pdf.NAME not in {path.name for path in (tmp_path / "html").iterdir()}

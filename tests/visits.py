@@ -93,12 +93,22 @@ def unfit(page: Page, tags: list[str] = RULES) -> list[str]:
 
 # --- Sizes and formulas -----------------------------------------------------------------------------------------------
 
-TOO_WIDE = """() => ['html', '.bd-main', '.bd-article-container'].filter(name => {
-    const box = document.querySelector(name);
-    return box && box.scrollWidth > box.clientWidth;
-})"""
-SCROLLING = """() => [...document.querySelectorAll('article .katex-display')]
-    .filter(box => box.scrollWidth > box.clientWidth).map(box => box.querySelector('annotation').textContent)"""
+TOO_WIDE = """() => {
+    const all = selector => [...document.querySelectorAll(selector)].filter(box => box.checkVisibility());
+    const text = box => (box.querySelector('annotation') ?? box).textContent.trim().slice(0, 60);
+    const name = box => `${box.localName}.${box.className}: ${text(box)}`;
+    const cut = box => box.scrollWidth > box.clientWidth + 1 && getComputedStyle(box).overflowX !== 'visible';
+    const edge = document.querySelector('article.bd-article')?.getBoundingClientRect().right + 1;
+    return [
+        ...['html', '.bd-main', '.bd-article-container'].filter(name => {
+            const box = document.querySelector(name);
+            return box && box.scrollWidth > box.clientWidth;
+        }),
+        ...all('article *:not(.katex *, .visually-hidden, .explore-said), .prev-next-area a').filter(cut).map(name),
+        ...all('article :is(.katex-display, table, pre, pre .line)')
+            .filter(box => box.getBoundingClientRect().right > edge).map(name),
+    ];
+}"""
 BESIDE = """() => [...document.querySelectorAll('article div.math:has(.eqno)')].filter(box => {
     const [number, formula] = ['.eqno', '.katex-display'].map(part => box.querySelector(part).getBoundingClientRect());
     return number.left < formula.right - 1 && number.top < formula.bottom - 1;
@@ -111,19 +121,28 @@ TORN = """() => [...document.querySelectorAll('article span.math')].filter(formu
     const mark = end.getBoundingClientRect(), last = [...formula.querySelector('.katex-html').getClientRects()].at(-1);
     return mark.width && last && mark.left < last.right - 1;
 }).map(formula => formula.querySelector('annotation').textContent)"""
+BLANK = """() => [...document.querySelectorAll('article :is(h1, h2, h3, h4, figcaption)')].filter(heading => {
+    if (!heading.querySelector('.headerlink')) return false;
+    const mark = heading.querySelector('.headerlink'), before = heading.getBoundingClientRect().height;
+    mark.style.display = 'none';
+    const after = heading.getBoundingClientRect().height;
+    mark.style.display = '';
+    return after < before;
+}).map(heading => heading.textContent)"""
 PICTURES = """images => images.map(image => {
     const style = getComputedStyle(image);
     return [style.filter, style.opacity, style.mixBlendMode, style.backgroundColor].join(' '); })"""
 
 
 def too_wide(page: Page) -> list[str]:
-    """What is wider than its room, and does not scroll in a box of its own."""
+    """What is wider than its room: the page, and on it a formula, a table, code, or all else that is cut or scrolls."""
     return page.evaluate(TOO_WIDE)
 
 
 def misplaced(page: Page, width: int) -> list[str]:
-    """Formulas under their number, or torn from the comma that follows."""
+    """Formulas under their number, or torn from the comma that follows; titles whose mark takes a line of its own."""
     faults = [f"{box} is under its number at {width}" for box in page.evaluate(BESIDE)]
+    faults += [f"an empty line after {title} at {width}" for title in page.evaluate(BLANK)]
     return faults + [f"the comma after {tex} starts a line at {width}" for tex in page.evaluate(TORN)]
 
 
@@ -131,7 +150,24 @@ def misplaced(page: Page, width: int) -> list[str]:
 
 SHOWN = """tags => tags.filter(tag => tag.checkVisibility({visibilityProperty: true}) && tag.getClientRects().length)
     .map(tag => tag.outerHTML.slice(0, 100))"""
+# The colours of all letters, each with one text that has it.
+INK = """() => {
+    const article = document.querySelector('article.bd-article'), inks = {};
+    const texts = document.createTreeWalker(article, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+        const tag = texts.currentNode.parentElement, text = texts.currentNode.data.trim();
+        if (text && tag.checkVisibility()) inks[getComputedStyle(tag).color] ??= text.slice(0, 60);
+    }
+    return Object.entries(inks);
+}"""
 NOT_PRINTED = ("nav", "header", "button", "input", ".headerlink", ".prev-next-footer a", ".bd-sidebar", "#link-preview")
+
+
+def contrast(colour: str) -> float:
+    """Of letters on white, as WCAG has it."""
+    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+    light = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 1.05 / (0.2126 * light[0] + 0.7152 * light[1] + 0.0722 * light[2] + 0.05)
 
 
 def on_paper(page: Page) -> list[str]:
@@ -141,9 +177,7 @@ def on_paper(page: Page) -> list[str]:
         faults.append("not one title")
     for hidden in NOT_PRINTED:
         faults += [f"{hidden} is printed: {tag}" for tag in page.locator(hidden).evaluate_all(SHOWN)]
-    colour = page.locator(".bd-article p").first.evaluate("text => getComputedStyle(text).color")
-    if max(map(int, re.findall(r"\d+", colour)[:3])) >= 100:
-        faults.append(f"the text is {colour}")
+    faults += [f"{colour} is too pale: {text}" for colour, text in page.evaluate(INK) if contrast(colour) < 4.5]
     faults += [f"{box} is wider than the sheet" for box in too_wide(page)]
     solutions = page.locator("details.solution > p")
     if len(solutions.evaluate_all(SHOWN)) != solutions.count():
@@ -163,8 +197,7 @@ class Seen:
         theme: what the page takes itself for.
         weight: bytes on the wire of all that it loads before anyone touches it.
         wide: what does not fit the window, by its width, folded and opened.
-        scrolling: formulas that scroll in a wide window.
-        misplaced: formulas under their number, or torn from a comma.
+        misplaced: formulas under their number or torn from a comma, titles followed by an empty line.
         pictures: how the theme changes pictures: filter, opacity, blending, background.
         unfit: what axe finds, by the window's width.
         paper: what is wrong when it is printed.
@@ -174,7 +207,6 @@ class Seen:
     theme: str
     weight: int
     wide: dict[int, list[str]]
-    scrolling: list[str]
     misplaced: list[str]
     pictures: set[str]
     unfit: dict[int, list[str]]
@@ -203,7 +235,7 @@ def visit(browser: Browser, address: str, name: str, scheme: str) -> Seen:
         page.evaluate("document.fonts.ready")
         weight = sum(sent(url, body) for url, body in loaded.items())
         pictures = set(page.locator(".bd-article figure img").evaluate_all(PICTURES))
-        scrolling, bad = page.evaluate(SCROLLING), misplaced(page, WIDE)
+        bad = misplaced(page, WIDE)
         wide, found, paper = {WIDE: too_wide(page)}, {}, []
         if both and page.locator(".bd-article").count():
             page.set_viewport_size({"width": SHEET, "height": 960})
@@ -217,4 +249,4 @@ def visit(browser: Browser, address: str, name: str, scheme: str) -> Seen:
             wide[width] = wide.get(width, []) + too_wide(page)
             bad += misplaced(page, width) if light else []
         theme = page.evaluate("document.documentElement.dataset.theme")
-    return Seen(faults, theme, weight, wide, scrolling, bad, pictures, found, paper)
+    return Seen(faults, theme, weight, wide, bad, pictures, found, paper)

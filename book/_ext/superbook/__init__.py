@@ -19,6 +19,7 @@ from . import (
     execution,
     explore,
     folds,
+    listings,
     mathematics,
     moved,
     pages,
@@ -28,6 +29,7 @@ from . import (
     reference,
     schemes,
     searching,
+    tables,
     terms,
     weight,
 )
@@ -77,6 +79,7 @@ STEPS = (
     Step("config-inited", address.settle, "after the cards' extension has its defaults", 900),
     #
     Step("builder-inited", searching.without_sphinx, "before Sphinx begins an index of its own"),
+    Step("builder-inited", listings.choose, "every line of code is an element: it can go on below"),
     #
     Step("env-before-read-docs", execution.execute_ahead, "all chapters are executed before any is read"),
     Step("env-before-read-docs", claims_page.read_last, "the claims' page is made from the executed chapters"),
@@ -92,6 +95,7 @@ STEPS = (
     Step("doctree-resolved", mathematics.set_outputs, "formulas in what the cells show", 950),
     Step("doctree-resolved", searching.keep, "solutions and code are folded, the formulas of outputs are set", 955),
     Step("doctree-resolved", mathematics.hold, "last: nothing puts text between a formula and its comma", 960),
+    Step("doctree-resolved", tables.mend, "after all that puts text into a table", 970),
     #
     Step("html-page-context", mathematics.mend_page, "before the theme takes the title", 300),
     Step("html-page-context", terms.mend_page, "before anything is cut out of the page", 310),

@@ -3,6 +3,10 @@ r"""Mathematics is set while the book is built, by KaTeX: a page carries finishe
 KaTeX (vendor/katex) runs in this process, in the JavaScript engine V8. Its HTML is for the eye and hidden from
 screen readers; the MathML beside it is for them. A formula that KaTeX cannot set is a warning that names the page and
 the formula, and so stops the build.
+
+A displayed formula that is too long for a phone is set twice, and the style sheet shows one of the two. Where its lines
+break on a narrow page stands in a comment of TeX, which is code there and which everything else passes over: a line
+that begins with `%\\` or with `%&`.
 """
 
 import functools
@@ -37,6 +41,7 @@ MARKED = re.compile(
     rf'(<(span|div) class="math[^"]*">)\s*\\([(\[])(.*?)\\[)\]]\s*(</\2>)((?:{MARKS.pattern})?)', re.DOTALL
 )
 TOKEN = re.compile(r"\\(begin|end)\s*\{|\\(\\)|\\.", re.DOTALL)
+NARROW = re.compile(r"(?:\\q?quad|\\;|\s)*(?<!\\)%(?=\\\\)|(?<!\\)%(?=&)")  # space before the end of a line is dropped
 NUMBERED = re.compile(r"\\(begin|end)\{(equation|align|alignat|gather)\}")
 log = logging.getLogger(__name__)
 
@@ -87,6 +92,17 @@ def displayed(tex: str, nowrap: bool = False) -> str:
     return lines[0] if len(lines) == 1 else r"\begin{aligned}" + r"\\".join(lines) + r"\end{aligned}"
 
 
+def settings(tex: str) -> dict[str, str]:
+    r"""The formula for a wide and for a narrow page, by the class of each; one without a class where both are the same.
+
+    `a = b %\\ &+ c` is broken before the plus on a narrow page; spaces at the end of a line are dropped.
+    """
+    if not NARROW.search(tex):
+        return {"": tex}
+    wide = "\n".join(line for line in tex.splitlines() if not re.match(r"\s*%(\\\\|&)", line))
+    return {"for-wide": wide, "for-narrow": NARROW.sub("", tex)}
+
+
 def attempt(tex: str, display: bool, page: str, location: Any = None) -> str:
     """The formula as HTML; one that cannot be set is shown as it was written, with a warning."""
     try:
@@ -110,8 +126,10 @@ def visit_displaymath(self: HTML5Translator, node: nodes.math_block) -> None:
         self.body.append(f'<span class="eqno">({get_node_equation_number(self, node)})')
         self.add_permalink_ref(node, "Link to this equation")
         self.body.append("</span>")
-    tex = displayed(node.get("marked", node.astext()), node["nowrap"])
-    self.body.append(attempt(tex, True, self.builder.current_docname, node) + "</div>\n")
+    for name, tex in settings(node.get("marked", node.astext())).items():
+        made = attempt(displayed(tex, node["nowrap"]), True, self.builder.current_docname, node)
+        self.body.append(made.replace('class="katex-display"', f'class="katex-display {name}"', 1) if name else made)
+    self.body.append("</div>\n")
     raise nodes.SkipNode
 
 
