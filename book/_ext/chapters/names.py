@@ -28,11 +28,6 @@ class Target:
     text: str = ""
     title: str = ""
 
-    @property
-    def named(self) -> str:
-        """How one refers to it."""
-        return f"{self.text} ({self.title})" if self.text and self.title else self.text or self.title
-
 
 @dataclass(frozen=True)
 class Source:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .names import Names
+from .names import Names, Source
 
 FENCE = re.compile(r"(?P<mark>`{3,}|~{3,}|:{3,})(?P<info>.*)")
 DIRECTIVE = re.compile(r"\{(?P<name>[\w:-]+)\}[ \t]*(?P<argument>.*)")
@@ -91,7 +91,7 @@ class Plain:
                 known = self.names.targets.get(name)
                 if known is None:
                     return title or (f"({name})" if role == "eq" else name)
-                return self._linked(title or known.named, known.page, known.anchor)
+                return self._linked(title or known.text or known.title, known.page, known.anchor)
         return None
 
     def _linked(self, text: str, page: str, name: str) -> str:
@@ -99,15 +99,14 @@ class Plain:
         return f"[{text}]({address})" if address else text
 
     def _cited(self, keys: list[str], *, in_text: bool) -> str:
-        """As the pages cite: Author [year], or [Author, year]."""
-        known = [self.names.sources.get(key) for key in keys]
-        if in_text:
-            pairs = ((key, one) for key, one in zip(keys, known, strict=True))
-            return ", ".join(f"{one.authors} [[{one.year}]({one.url})]" if one else key for key, one in pairs)
-        links = (
-            f"[{one.authors}, {one.year}]({one.url})" if one else key for key, one in zip(keys, known, strict=True)
-        )
-        return f"[{'; '.join(links)}]"
+        """As the pages cite: Author [year], or [Author, year]; a link to the source, if it has an address."""
+        said = []
+        for key in keys:
+            one = self.names.sources.get(key) or Source(key, "", "")
+            text = one.year if in_text else ", ".join(filter(None, (one.authors, one.year)))
+            linked = f"[{text}]({one.url})" if one.url else text
+            said.append((f"{one.authors} [{linked}]" if one.year else key) if in_text else linked)
+        return ", ".join(said) if in_text else f"[{'; '.join(said)}]"
 
     def _fenced(self, source: str, mark: str, info: str, body: str) -> str:
         """A block between fences: a box, or what it was if it is none that is known."""
@@ -145,7 +144,8 @@ class Plain:
             return "See also" if name == "seealso" else name.capitalize()
         if name == "solution":
             known = self.names.targets.get(argument)
-            return f"Solution to {known.named}" if known else "Solution"
+            behind = f" ({known.title})" if known and known.title else ""
+            return f"Solution to {known.text}{behind}" if known else "Solution"
         if name == "exercise" or domain == "prf":
             known = self.names.targets.get(options.get("label", ""))
             text = known.text if known and known.text else (kind or name).capitalize()
@@ -198,6 +198,6 @@ def anchor(name: str) -> str:
 
 
 def quotation(text: str) -> str:
-    """A quotation; its formulas in one line each, since notebooks would take the marks of its lines for a part of them."""
+    """A quotation; its formulas in one line each: notebooks would take the marks of its lines for a part of them."""
     whole = BROKEN.sub(lambda formula: " ".join(formula[0].split()), text)
     return "\n".join(f"> {line}".rstrip() for line in whole.split("\n"))

@@ -14,6 +14,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.domains.math import MathDomain
 from sphinx.domains.std import StandardDomain
+from sphinx_exercise.nodes import exercise_subtitle
 from sphinxcontrib.bibtex.domain import BibtexDomain
 
 from superpos.show.mime import FRAMES
@@ -32,12 +33,10 @@ import importlib.util
 
 if importlib.util.find_spec("superpos") is None:
     if not REPOSITORY:
-        raise SystemExit("superpos is not installed: set REPOSITORY above to where the book's repository is")
-    %pip install --quiet "superpos[show,sweep] @ git+{{REPOSITORY}}{branch}"
+        raise ModuleNotFoundError("superpos is not installed: put where its repository is into REPOSITORY")
+    %pip install --quiet "superpos[book] @ git+{{REPOSITORY}}{branch}"
 """
-UNKNOWN = (
-    "  # put in where the book's repository is, such as https://github.com/OWNER/NAME, or file:///home/me/superpos"
-)
+UNKNOWN = "  # put in where the book's repository is: https://github.com/OWNER/NAME, file:///home/me/superpos"
 
 
 def offer(
@@ -89,20 +88,23 @@ def markdown(name: str, text: str) -> dict[str, Any]:
 
 def about(page: str, known: names.Names, where: Address) -> dict[str, Any]:
     """The first cell: what this is, where it is from, and how to run it."""
-    told, cff = known.pages[page], citation()
+    told, title = known.pages[page], known.pages["index"].title
     part = f"Chapter {told.number} of" if told.number else "A page of"
-    book = f"[{cff['title']}]({where.site})" if where.site else f"*{cff['title']}*"
-    here = f"Its page, with all figures as they are described: <{where.of(f'{page}.html')}>. " if where.site else ""
-    others = "" if where.site else " Links to other chapters open their notebooks, if these lie in the same folder."
-    return markdown(
-        "about",
-        f"> {part} {book}, version {cff['version']}, as a notebook that runs. {here}The numbers in the text are those "
-        "of the book; run the cells, and the outputs are yours. Folded cells open by a click on the bar beside them. "
-        f"Figures with a slider move once their cell has run.{others}\n>\n"
-        "> **To run it** you need Python 3.11 or newer and Jupyter. The next cell installs the package `superpos`, "
-        "with PyTorch and all else that it needs, into the environment of this notebook; where the package is installed, it "
-        "does nothing. Text under CC BY 4.0, code under MIT.",
-    )
+    book = f"[{title}]({where.site})" if where.site else f"*{title}*"
+    what = [
+        f"{part} {book}, version {citation()['version']}, as a notebook that runs.",
+        f"Its page: <{where.of(f'{page}.html')}>." if where.site else "",
+        "The numbers in the text are those of the book; run the cells, and the outputs are yours.",
+        "Folded cells open by a click, and figures with sliders move once their cells have run.",
+        "" if where.site else "Links to other chapters open their notebooks, if these lie in the same folder.",
+    ]
+    how = [
+        "**To run it** you need Python 3.11 or newer, Jupyter and git.",
+        "The next cell installs the package `superpos`, with PyTorch and all else that the cells need, into the "
+        "environment of this notebook; where the package is installed, it does nothing.",
+        "Text under CC BY 4.0, code under MIT.",
+    ]
+    return markdown("about", "\n>\n".join("> " + " ".join(filter(None, lines)) for lines in (what, how)))
 
 
 def install(where: Address) -> dict[str, Any]:
@@ -155,14 +157,24 @@ def known_targets(app: Sphinx) -> dict[str, names.Target]:
     """Every label: of equations, and of all that can be referred to by number or title."""
     std = cast(StandardDomain, app.env.get_domain("std"))
     maths = cast(MathDomain, app.env.get_domain("math"))
-    placed = {label: (page, anchor, "") for label, (page, anchor) in std.anonlabels.items()}
-    placed |= {label: (page, anchor, title) for label, (page, anchor, title) in std.labels.items()}
-    placed |= {label: (page, f"equation-{label}", "") for label, (page, _) in maths.equations.items()}
-    return {
-        label: names.Target(page, anchor, numbered(app, page, anchor), title)
-        for label, (page, anchor, title) in sorted(placed.items())
-        if page in app.env.all_docs
-    }
+    placed = {label: (page, anchor) for label, (page, anchor) in std.anonlabels.items()}
+    placed |= {label: (page, f"equation-{label}") for label, (page, _) in maths.equations.items()}
+    placed |= {label: (told["docname"], label) for label, told in getattr(app.env, "proof_list", {}).items()}
+    exercises = getattr(app.env, "sphinx_exercise_registry", {})
+    found = {}
+    for label, (page, anchor) in sorted(placed.items()):
+        number = numbered(app, page, anchor)
+        title = "" if number else std.labels.get(label, ("", "", ""))[2]
+        if label in exercises:
+            title = subtitle(exercises[label]["node"])
+        found[label] = names.Target(page, anchor, number, title)
+    return found
+
+
+def subtitle(exercise: nodes.Element) -> str:
+    """What an exercise is called, its formulas as they are written."""
+    parts = (part for title in exercise.findall(exercise_subtitle) for part in title.children)
+    return "".join(f"${part.astext()}$" if isinstance(part, nodes.math) else part.astext() for part in parts)
 
 
 def numbered(app: Sphinx, page: str, anchor: str) -> str:
