@@ -67,5 +67,6 @@ class Chapters(Jupytext):
             text = cells.saved(cast(nbformat.NotebookNode, nbformat.from_dict(content)))
         except cells.Locked as error:
             raise HTTPError(400, f"not saved: {error}") from None
-        await super().save({"type": "file", "format": "text", "content": text}, path)
+        if not await self.file_exists(path) or text != (await super().get(path, type="file", format="text"))["content"]:
+            await super().save({"type": "file", "format": "text", "content": text}, path)
         return await self.get(path, content=False, type="notebook")

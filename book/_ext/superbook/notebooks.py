@@ -164,7 +164,7 @@ def known_targets(app: Sphinx) -> dict[str, names.Target]:
     found = {}
     for label, (page, anchor) in sorted(placed.items()):
         number = numbered(app, page, anchor)
-        title = "" if number else std.labels.get(label, ("", "", ""))[2]
+        title = "" if number else str(std.labels.get(label, ("", "", ""))[2])  # some are translated late
         if label in exercises:
             title = subtitle(exercises[label]["node"])
         found[label] = names.Target(page, anchor, number, title)
@@ -199,6 +199,6 @@ def known_sources(app: Sphinx) -> dict[str, names.Source]:
 def authors(persons: list[Any]) -> str:
     """One name, two, or the first of them and others."""
     last = [" ".join(str(part) for part in (*person.rich_prelast_names, *person.rich_last_names)) for person in persons]
-    if len(last) > 2 or "others" in last:
+    if len(last) > 2:
         return f"{last[0]} et al."
     return " and ".join(last)
