@@ -1,4 +1,4 @@
-"""JupyterLab in a browser, as `make lab` starts it: a chapter is read, run, moved, saved and changed, a download read."""
+"""JupyterLab in a browser, as `make lab` starts it: a chapter is read, run, moved, saved, changed; a download read."""
 
 import difflib
 import json
