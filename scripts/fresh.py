@@ -2,8 +2,8 @@
 
     python scripts/fresh.py BUILD_FOLDER [NOTEBOOK …]      # `make fresh`; by default chapters 2 and 12
 
-Each is taken as the built site offers it. Where it does not name a repository, this one is put in, as a reader would: its
-last commit. The environment holds what runs a notebook, ipykernel and nbclient, and nothing of this tree is on its path.
+Each is taken as the built site offers it. Where it names no repository, this one is put in, as a reader would: its last
+commit. The environment holds what runs a notebook, ipykernel and nbclient; nothing of this tree is on its path.
 """
 
 import json
