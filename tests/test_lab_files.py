@@ -78,7 +78,7 @@ def test_every_file_of_the_book_is_saved_as_it_was(file):
     for known in (lab.last_build(), Names()):  # with the numbers of a build, and without
         opened = lab.shown(text, file.removesuffix(".md"), known)
         validate(opened)
-        assert cells.saved(from_dict(dict(opened))) == text
+        assert cells.saved(NotebookNode(from_dict(dict(opened)))) == text
 
 
 @pytest.mark.parametrize("text", ["", "Plain.\n", "Plain, no end", "# A\n\n\n", TEXT.rstrip(), TEXT + "\n\n", "+++\n"])

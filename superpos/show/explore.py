@@ -16,7 +16,6 @@ from matplotlib.figure import Figure
 from superpos.show.data import STATIC
 from superpos.show.frames import Frames, Slider, Value, complete
 from superpos.show.live import Live
-from superpos.show.mime import STATIC
 
 MOST = 60  # frames of one figure
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")

@@ -6,4 +6,4 @@ PICTURES = "application/vnd.superpos.pictures+json"  # a figure as it is drawn o
 FRAMES = "application/vnd.superpos.explore+json"  # all frames of a figure with sliders
 PLANNER = "application/vnd.superpos.planner+json"  # the answers for the settings that the planner starts with
 
-STATIC = "SUPERPOS_STATIC"  # set in the kernels of the build: a page has no kernel, and nothing may fail in silence
+STATIC = "SUPERPOS_STATIC"  # set in the kernels of the build: every figure is drawn on every sheet, no claim may fail
