@@ -2,8 +2,8 @@
 
     python scripts/fresh.py BUILD_FOLDER [NOTEBOOK …]      # `make fresh`; by default chapters 2 and 12
 
-Each is taken as the built site offers it. Where it names no repository, this one is put in, as a reader would: its last
-commit. The environment holds what runs a notebook, ipykernel and nbclient; nothing of this tree is on its path.
+Each is taken as the built site offers it. Where it names no repository, this folder is put in, as a reader would. The
+environment holds what runs a notebook, ipykernel and nbclient; nothing of this tree is on its path.
 """
 
 import json
@@ -37,7 +37,7 @@ def prepared(notebook: Path, folder: Path) -> Path:
     """The notebook in a folder of its own, with this repository where it names none."""
     made = json.loads(notebook.read_text(encoding="utf8"))
     install = next(cell for cell in made["cells"] if cell["id"] == "install")
-    install["source"] = install["source"].replace('REPOSITORY = ""', f'REPOSITORY = "{ROOT.as_uri()}"')
+    install["source"] = install["source"].replace('REPOSITORY = ""', f'REPOSITORY = "{ROOT}"')
     path = folder / notebook.name
     path.write_text(json.dumps(made), encoding="utf8")
     return path

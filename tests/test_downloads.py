@@ -140,11 +140,13 @@ def test_links_lead_to_the_site_where_it_has_an_address():
 # --- To install the package -----------------------------------------------------------------------------------------
 
 
-def installed(where: Address, monkeypatch: pytest.MonkeyPatch, *, there: bool, put_in: str = "") -> list[str]:
-    """What the second cell gives to pip."""
+def installed(
+    where: Address, monkeypatch: pytest.MonkeyPatch, *, there: bool, put_in: str = "", works: bool = True
+) -> list[str]:
+    """What the second cell gives to pip, which works or does not."""
     given: list[str] = []
     shell = SimpleNamespace(run_line_magic=lambda name, line, *_: given.append(f"{name} {line}"))
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if there else None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if there or (given and works) else None)
     source = notebooks.install(where)["source"].replace('REPOSITORY = ""', f'REPOSITORY = "{put_in}"')
     space = {"get_ipython": lambda: shell}
     exec(TransformerManager().transform_cell(source), space)
@@ -163,10 +165,16 @@ def test_without_a_repository_it_says_what_to_put_there(monkeypatch):
     assert installed(Address(), monkeypatch, there=True) == []  # harmless where the package is installed
     with pytest.raises(ModuleNotFoundError, match="put where its repository is into REPOSITORY"):
         installed(Address(), monkeypatch, there=False)
-    put_in = "file:///home/me/superpos"
-    assert installed(Address(), monkeypatch, there=False, put_in=put_in) == [
-        f'pip install --quiet "superpos[book] @ git+{put_in}"'
-    ]
+    for put_in, package in (
+        ("https://example.org/superpos", "superpos[book] @ git+https://example.org/superpos"),
+        ("/home/me/superpos", "/home/me/superpos[book]"),
+    ):
+        assert installed(Address(), monkeypatch, there=False, put_in=put_in) == [f'pip install --quiet "{package}"']
+
+
+def test_an_installation_that_fails_is_said(monkeypatch):
+    with pytest.raises(ModuleNotFoundError, match="pip has not installed superpos from /nowhere"):
+        installed(Address(), monkeypatch, there=False, put_in="/nowhere", works=False)
 
 
 def test_what_the_cells_import_is_installed():

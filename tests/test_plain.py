@@ -54,6 +54,7 @@ plain = Plain("book/05-back", NAMES, link)
             "[[Bushnaq and Mendel, 2024](https://example.org/post); [Hänni et al., 2024](https://example.org/arxiv)]",
         ),
         ("code `{eq}` and ``{glue:text}`slope` `` stay", "code `{eq}` and ``{glue:text}`slope` `` stay"),
+        ("so does `` a {eq}`eq-out` ``", "so does `` a {eq}`eq-out` ``"),
         ("{unknown}`role` stays", "{unknown}`role` stays"),
         ("(eq-old-name)=\n## A heading", "## A heading"),
         (

@@ -92,7 +92,7 @@ def test_notebooks_install_the_repository_first(published):
         about, install, *_ = json.loads((published / f"_sources/{page}.ipynb").read_text())["cells"]
         assert f"<{URL}{page}.html>" in about["source"]
         assert f'REPOSITORY = "{REPOSITORY}"' in install["source"]
-        assert '%pip install --quiet "superpos[book] @ git+{REPOSITORY}@main"' in install["source"]
+        assert 'f"superpos[book] @ git+{REPOSITORY}@main"' in install["source"]
 
 
 def test_notebooks_link_to_the_site(published):

@@ -34,9 +34,15 @@ import importlib.util
 if importlib.util.find_spec("superpos") is None:
     if not REPOSITORY:
         raise ModuleNotFoundError("superpos is not installed: put where its repository is into REPOSITORY")
-    %pip install --quiet "superpos[book] @ git+{{REPOSITORY}}{branch}"
+    package = f"superpos[book] @ git+{{REPOSITORY}}{branch}" if "://" in REPOSITORY else f"{{REPOSITORY}}[book]"
+    %pip install --quiet "{{package}}"
+    importlib.invalidate_caches()
+    if importlib.util.find_spec("superpos") is None:
+        raise ModuleNotFoundError(f"pip has not installed superpos from {{REPOSITORY}}; it says why above")
 """
-UNKNOWN = "  # put in where the book's repository is: https://github.com/OWNER/NAME, file:///home/me/superpos"
+UNKNOWN = (
+    "  # put in where the book's repository is: https://github.com/OWNER/NAME, or a folder such as /home/me/superpos"
+)
 
 
 def offer(
