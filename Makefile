@@ -21,7 +21,7 @@ export PYTHONHASHSEED = 0
 export PYTHONNOUSERSITE = 1
 export JUPYTER_PREFER_ENV_PATH = 1
 
-.PHONY: help book pdf test lint ci lab serve bench reproducible dist clean FORCE
+.PHONY: help book pdf test lint ci lab serve fresh bench reproducible dist clean FORCE
 .DELETE_ON_ERROR:
 
 help:  ## show this list
@@ -48,6 +48,9 @@ lab: $(READY)  ## open the chapters as notebooks in JupyterLab
 serve: $(SITE)/.built  ## serve the built book on this machine
 	@echo "Open http://127.0.0.1:$(PORT)/ (stop with Ctrl+C)"
 	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory $(SITE)
+
+fresh: $(SITE)/.built  ## run two downloaded notebooks, each in an environment that has what its first cell installs
+	@$(BIN)/python scripts/fresh.py $(BUILD)
 
 bench: $(READY)  ## time and peak memory, beside what one would write instead
 	@$(BIN)/python -m benchmarks

@@ -1829,6 +1829,35 @@ MUTANTS = (
         "        return OK\n",
         ("tests/test_compression.py::test_the_command_line",),
     ),
+    # Claims and chapters in a notebook.
+    Mutant(
+        "a failing claim that only warns, whoever runs the notebook",
+        "superpos/show/claims.py",
+        'return bool(request.get("content", {}).get("allow_stdin"))',
+        "return bool(request)",
+        ("tests/test_claims.py::test_programs_that_run_a_notebook_are_stopped",),
+    ),
+    Mutant(
+        "a failing claim that only warns, in the build",
+        "superpos/show/claims.py",
+        " and not os.environ.get(mime.STATIC)",
+        "",
+        ("tests/test_claims.py::test_the_build_is_stopped_whoever_asks",),
+    ),
+    Mutant(
+        "a source that is written over by what is shown for it",
+        "book/_ext/chapters/cells.py",
+        'if cell.cell_type != "markdown" or cell.source != mine["shown"]:',
+        "if False:",
+        ("tests/test_lab_files.py::test_a_cell_that_is_shown_plain_is_not_written_over",),
+    ),
+    Mutant(
+        "options of a cell that are written anew",
+        "book/_ext/chapters/cells.py",
+        "changed = head + cell.source + tail",
+        "changed = None",
+        ("tests/test_lab_files.py::test_a_changed_code_cell_alone_changes",),
+    ),
 )
 
 if __name__ == "__main__":

@@ -1,15 +1,23 @@
 """The record of checked claims: what holds, what fails, what is refused, and the page that lists them by kind."""
 
+import asyncio
 import json
 import math
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
+from browser import aside
 from built_book import EXECUTED, PAGES, html
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbformat.v4 import new_code_cell, new_notebook
+from sphinx.errors import ExtensionError
 from superbook import claims_page
 
 from superpos.show.claims import KINDS, Claim, ClaimFailed, check
 from superpos.show.mime import CLAIM as MIME
+from superpos.show.mime import STATIC
 from superpos.words import number
 
 
@@ -56,6 +64,74 @@ def test_holds(figures):
 def test_fails(figures):
     with pytest.raises(ClaimFailed):
         claim(**figures)
+
+
+@pytest.fixture
+def front_end(monkeypatch):
+    """As in a kernel: `front_end(allow_stdin)` is the front end that has asked for the cell."""
+    monkeypatch.delenv(STATIC, raising=False)
+
+    def asks(allow_stdin: bool | None) -> None:
+        content = {} if allow_stdin is None else {"allow_stdin": allow_stdin}
+        kernel = SimpleNamespace(get_parent=lambda: {"content": content})
+        monkeypatch.setattr("superpos.show.claims.get_ipython", lambda: SimpleNamespace(kernel=kernel))
+
+    return asks
+
+
+def test_in_a_notebook_run_by_hand_a_failing_claim_is_shown_and_all_goes_on(front_end):
+    front_end(True)
+    with pytest.warns(UserWarning, match=r"claim 'noise' does not hold: It is so\..*measured 3\.125"):
+        failed = claim(name="noise", measured=3.125)
+    assert not failed.holds
+    page = failed._repr_mimebundle_()["text/html"]
+    assert "This claim does not hold." in page
+    assert 'aria-label="does not hold">✗' in page
+    assert "border" in page
+    assert "✗" in str(failed)
+    held = claim()._repr_mimebundle_()["text/html"]
+    assert 'aria-label="holds">✓' in held
+    assert "does not hold" not in held
+    assert "style" not in held  # pages allow none
+
+
+@pytest.mark.parametrize("allow_stdin", [False, None])
+def test_programs_that_run_a_notebook_are_stopped(front_end, allow_stdin):
+    front_end(allow_stdin)
+    with pytest.raises(ClaimFailed):
+        claim(measured=3.125)
+
+
+def test_the_build_is_stopped_whoever_asks(front_end, monkeypatch):
+    front_end(True)
+    monkeypatch.setenv(STATIC, "1")
+    with pytest.raises(ClaimFailed):
+        claim(measured=3.125)
+
+
+@pytest.mark.parametrize("shell", [None, SimpleNamespace()])
+def test_scripts_and_consoles_are_stopped(shell, monkeypatch):
+    monkeypatch.delenv(STATIC, raising=False)
+    monkeypatch.setattr("superpos.show.claims.get_ipython", lambda: shell)
+    with pytest.raises(ClaimFailed):
+        claim(measured=3.125)
+
+
+def test_a_kernel_that_a_program_asks_is_stopped(tmp_path):
+    """The real thing, as `jupytext --execute` and the build do it."""
+    source = "from superpos.show import claims\n"
+    source += "claims.check('wrong', 'It is one.', predicted=1, measured=2, kind='guard', source='ours')"
+    notebook = new_notebook(cells=[new_code_cell(source)])
+    with pytest.raises(CellExecutionError, match="ClaimFailed"):
+        aside(lambda: asyncio.run(NotebookClient(notebook, timeout=60).async_execute()))
+
+
+def test_a_failing_claim_that_was_recorded_stops_the_build(tmp_path):
+    record = claim()._repr_mimebundle_()[MIME] | {"measured": 3.125}
+    cell = {"cell_type": "code", "source": "claims.check(", "outputs": [{"data": {MIME: record}}]}
+    (tmp_path / "page.ipynb").write_text(json.dumps({"cells": [cell]}))
+    with pytest.raises(ExtensionError, match=r"page: claims that do not hold are recorded:\n✗ It is so"):
+        claims_page.claims_of(tmp_path / "page.ipynb")
 
 
 def test_failure_has_all_figures():

@@ -1,10 +1,11 @@
 """Figures with sliders: what is refused, the frames of the book, and the widgets of a notebook."""
 
+import ipywidgets as widgets
 import pytest
 from matplotlib.figure import Figure
 
-from superpos.show.explore import FrameFailed, Slider, explore
 from superpos.show.data import STATIC
+from superpos.show.explore import FrameFailed, Slider, explore
 from superpos.show.figures import curves, line
 from superpos.show.live import Live
 from superpos.show.mime import FRAMES as MIME
@@ -143,7 +144,12 @@ def test_live_choices(live):
         return draw(T=len(how))
 
     figure = explore(chosen, name="fig-line", alt=lambda how: how, how=Slider("how", ["one lane", "two"]))
-    assert figure.controls["how"].options == (("one lane", "one lane"), ("two", "two"))
+    buttons = figure.controls["how"]
+    assert isinstance(buttons, widgets.RadioButtons)  # a slider of kinds shows no name
+    assert buttons.options == (("one lane", "one lane"), ("two", "two"))
+    buttons.value = "two"
+    assert figure.values == {"how": "two"}
+    assert "two" in figure.words.value
 
 
 def test_progress_shows_while_a_frame_takes_long(live):

@@ -12,7 +12,7 @@ from superbook import STEPS
 import superpos
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = {"superpos": ROOT, "book/_ext/superbook": ROOT / "book/_ext"}
+FOLDERS = {"superpos": ROOT} | {f"book/_ext/{name}": ROOT / "book/_ext" for name in ("superbook", "chapters")}
 LONGEST = 300  # lines
 
 
@@ -75,6 +75,20 @@ def test_no_arrow_against_the_floors():
         "superpos.circuits.batches: superpos",
         "superpos.circuits.batches: superpos.show",
     ]
+
+
+def test_chapters_are_opened_without_the_build():
+    """A notebook server has neither Sphinx nor what stands on it."""
+    found = {name for tree in modules("book/_ext/chapters").values() for node in ast.walk(tree) for name in named(node)}
+    assert found >= {"jupytext", "nbformat"}
+    assert not found & {"sphinx", "docutils", "myst_nb", "superbook", "superpos"}
+
+
+def named(node: ast.AST) -> list[str]:
+    """The packages of others that a statement imports from."""
+    if isinstance(node, ast.Import):
+        return [alias.name.partition(".")[0] for alias in node.names]
+    return [str(node.module).partition(".")[0]] if isinstance(node, ast.ImportFrom) and not node.level else []
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

@@ -8,7 +8,7 @@ from superbook.pictures import CARD
 def test_binder_installs_what_the_book_is_made_with():
     pins = {line.split()[0] for line in (ROOT / "requirements.txt").read_text().splitlines() if "==" in line}
     lines = [line for line in (ROOT / ".binder/requirements.txt").read_text().splitlines() if not line.startswith("#")]
-    assert lines[0] == ".[show,sweep]"
+    assert lines[0] == ".[book]"
     assert set(lines[1:]) <= pins
     assert "jupytext" in "".join(lines)
 

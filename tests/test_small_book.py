@@ -89,8 +89,16 @@ def test_every_notebook_can_be_launched(published, book):
 
 def test_notebooks_install_the_repository_first(published):
     for page in NOTEBOOKS:
-        first = json.loads((published / f"_sources/{page}.ipynb").read_text())["cells"][0]
-        assert first["source"] == f'%pip install --quiet "superpos[show,sweep] @ git+{REPOSITORY}@main"'
+        about, install, *_ = json.loads((published / f"_sources/{page}.ipynb").read_text())["cells"]
+        assert f"<{URL}{page}.html>" in about["source"]
+        assert f'REPOSITORY = "{REPOSITORY}"' in install["source"]
+        assert 'f"superpos[book] @ git+{REPOSITORY}@main"' in install["source"]
+
+
+def test_notebooks_link_to_the_site(published):
+    index = (published / "_sources/index.ipynb").read_text()
+    assert f"[Lines]({URL}book/01-lines.html)" in index
+    assert "[Fig. 1](#fig-bars) has bars" in index
 
 
 def test_entries_and_frames_state_the_address(published):

@@ -18,11 +18,11 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from superpos.show import mime
+from superpos.show.mime import STATIC
 from superpos.show.sheet import SHEETS, WIDE, on
 from superpos.show.vector import compact
 
 PIXELS = 96  # of a page, per inch
-STATIC = "SUPERPOS_STATIC"  # set in the kernels of the book's build: every figure is drawn on every sheet
 DIGITS = 6  # significant; whole numbers are kept whole
 
 

@@ -18,18 +18,18 @@ from superpos.show.frames import Slider, Value, frame, inline
 
 
 class Live(widgets.VBox):
-    """Sliders, a progress bar while a frame takes long, the figure, and its alt text below.
+    """Sliders and buttons, a progress bar while a frame takes long, the figure, and its alt text below.
 
     A slider reaches every value between the book's ends, not only those that the book has drawn: all whole numbers, or
-    a thousandth of the way. Choices stay those of the book. What cannot be drawn is said in the figure's place, by the
-    package's own error; `show` raises it.
+    a thousandth of the way. A choice that is a kind has a button for each, with its name. What cannot be drawn is said
+    in the figure's place, by the package's own error; `show` raises it.
 
         figure = explore(draw, name="fig-errors", alt=alt, T=Slider("circuits T", [64, 256, 1024]))
         figure.show(T=300)  # as a slider would, and for values that none reaches
 
     Attributes:
         values: those of the frame that is shown.
-        controls: the slider of each value, by its name.
+        controls: the slider, or the buttons, of each value, by its name.
         image, words: the figure, or the error in its place; its alt text.
         progress: the bar; it fills as the time of the frame before passes.
     """
@@ -94,17 +94,17 @@ class Live(widgets.VBox):
 
 
 def _control(slider: Slider, value: Value) -> Any:
-    """The widget of a slider: any number between the ends where the values are numbers, else the values alone."""
+    """The widget of a slider: any number between the ends where the values are numbers, else a button for each."""
     look = {
         "description": slider.label,
-        "continuous_update": False,
         "style": {"description_width": "initial"},
         "layout": {"width": "100%", "max_width": "40rem"},
     }
     low, high = slider.values[0], slider.values[-1]
     if slider.kind == "choice":
         options = [(slider.text(v), v) for v in slider.values]
-        return widgets.SelectionSlider(options=options, value=value, **look)
+        return widgets.RadioButtons(options=options, value=value, **look)
+    look["continuous_update"] = False
     if slider.kind == "integer":
         return widgets.IntSlider(value, min=low, max=high, **look)
     assert isinstance(low, int | float)

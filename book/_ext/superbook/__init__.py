@@ -2,7 +2,7 @@
 
 A module of this package is one subject (executing, citing, sliders …) and connects nothing itself. `places` is the
 floor under all of them; above it `address`, `moved`, `pictures` and `plaintext`,
-then what makes pages of them.
+then what makes pages of them. What does without Sphinx, since JupyterLab needs it too, is the package `chapters`.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,6 +22,7 @@ from . import (
     listings,
     mathematics,
     moved,
+    notebooks,
     pages,
     planner,
     policy,
@@ -99,8 +100,8 @@ STEPS = (
     #
     Step("html-page-context", mathematics.mend_page, "before the theme takes the title", 300),
     Step("html-page-context", terms.mend_page, "before anything is cut out of the page", 310),
-    Step("html-page-context", pages.offer_notebook, "before the theme makes its buttons, at 501", 400),
-    Step("html-page-context", explore.load_script, "the notebook is offered: it keeps the first frame alone", 450),
+    Step("html-page-context", notebooks.offer, "before the theme makes its buttons, at 501", 400),
+    Step("html-page-context", explore.load_script, "on pages that have such a figure", 450),
     Step("html-page-context", searching.mend_page, "the page that searches has styles and scripts of its own", 460),
     Step("html-page-context", planner.load_script, "the page that has a planner"),
     Step("html-page-context", address.add_buttons, "the theme has made the list of buttons", 502),
@@ -112,7 +113,8 @@ STEPS = (
     #
     Step("html-collect-pages", searching.write, "every page has said what it says"),
     #
-    Step("build-finished", address.write_files, "the list of pages, and the offered notebooks"),
+    Step("build-finished", address.write_files, "the list of pages"),
+    Step("build-finished", notebooks.write_files, "all numbers are known"),
     Step("build-finished", moved.write_files, "before what is done to every page of the site"),
     Step("build-finished", embedding.write_figures, "the pages to embed are made from the finished pages", 900),
     Step("build-finished", weight.finish, "also of the pages to embed", 900),

@@ -4,7 +4,6 @@ With an address of the site: canonical links, `og:url` and `sitemap.xml`. With a
 repository: a link to each page's source, and buttons that open its notebook on Binder and on Colab.
 """
 
-import json
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -118,15 +117,8 @@ def sitemap(where: Address, pages: Iterable[str]) -> str:
     return f"{head}{lines}</urlset>\n"
 
 
-def installing(notebook: dict[str, Any], where: Address) -> dict[str, Any]:
-    """The notebook with a first cell that installs the package, for services that know nothing of this book."""
-    package = f"superpos[show,sweep] @ git+{where.repository}@{where.branch}"
-    cell = {"cell_type": "code", "execution_count": None, "id": "install", "metadata": {}, "outputs": []}
-    return notebook | {"cells": [cell | {"source": f'%pip install --quiet "{package}"'}, *notebook["cells"]]}
-
-
 def write_files(app: Sphinx, exception: Exception | None) -> None:
-    """`robots.txt`, `sitemap.xml` if the site has an address, notebooks that install the repository if it has one.
+    """`robots.txt`, and `sitemap.xml` if the site has an address.
 
     `.nojekyll` keeps GitHub's pages from leaving out the folders whose names begin with `_`.
     """
@@ -134,9 +126,6 @@ def write_files(app: Sphinx, exception: Exception | None) -> None:
     if exception is not None:
         return
     (out / ".nojekyll").touch()
-    for path in (out / "_sources").rglob("*.ipynb") if where.repository else ():
-        notebook = installing(json.loads(path.read_text(encoding="utf8")), where)
-        path.write_text(json.dumps(notebook, ensure_ascii=False, indent=1) + "\n", encoding="utf8")
     robots = "User-agent: *\nAllow: /\n"
     if where.site:
         (out / "sitemap.xml").write_text(sitemap(where, sorted(app.env.all_docs)), encoding="utf8")

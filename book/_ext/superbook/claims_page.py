@@ -55,6 +55,8 @@ def claims_of(notebook: Path) -> list[Claim]:
                 f"or pass its value to display():\n{source}"
             )
         found += [Claim(**record) for record in records]
+    if failed := [claim for claim in found if not claim.holds]:
+        raise ExtensionError(f"{notebook.stem}: claims that do not hold are recorded:\n" + "\n".join(map(str, failed)))
     return found
 
 

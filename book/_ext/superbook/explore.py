@@ -165,20 +165,11 @@ def visit_explorer(self: HTML5Translator, node: explorer) -> None:
 def load_script(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
-    """The script and the look, on pages that have such a figure; the offered notebook keeps the first frame alone."""
+    """The script and the look, on pages that have such a figure."""
     drawn = list(doctree.findall(explorer)) if doctree else []
-    if not drawn:
-        return
     if any(node["record"]["parameters"] for node in drawn):
         app.add_js_file("explore.js", loading_method="defer")
         app.add_css_file("explore.css")
-    offered = Path(app.outdir) / f"_sources/{pagename}.ipynb"
-    if offered.exists():
-        notebook = json.loads(offered.read_text(encoding="utf8"))
-        for output in (o for cell in notebook["cells"] for o in cell.get("outputs", [])):
-            for kind in (FRAMES, PICTURES):
-                output.get("data", {}).pop(kind, None)
-        offered.write_text(json.dumps(notebook, ensure_ascii=False, indent=1) + "\n", encoding="utf8")
 
 
 def register(app: Sphinx) -> None:

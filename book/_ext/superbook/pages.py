@@ -5,16 +5,12 @@ Solutions fold without JavaScript, nothing comes from elsewhere, no id stands tw
 
 import html
 import re
-import shutil
-from pathlib import Path
 from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
 from sphinx_exercise.nodes import solution_node
-
-from .places import executed
 
 DESCRIPTIONS = {"search": "Search this book."}
 DOUBLED_IDS = {"exercise-content", "solution-content", "proof-content"}
@@ -62,18 +58,6 @@ def mend_page(
     if not app.config.ogp_site_url:
         tags = PAGE_ADDRESS.sub("", tags)
     context["metatags"] = tags
-
-
-def offer_notebook(
-    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
-) -> None:
-    """Offer the executed notebook beside the source; the theme does so only where the book has a repository."""
-    notebook = executed(app, pagename)
-    if notebook.exists():
-        offered = Path(app.outdir) / f"_sources/{pagename}.ipynb"
-        offered.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(notebook, offered)
-        context["ipynb_source"] = f"{pagename}.ipynb"
 
 
 def without_thebe(app: Sphinx) -> None:
