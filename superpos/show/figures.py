@@ -154,7 +154,7 @@ def pair_of_matrices(named: Mapping[str, Tensor], *, label: str, unit: str, heig
     figure, axes = _axes(height, columns=len(named))
     signed = any(bool((matrix < 0).any()) for matrix in named.values())
     for ax, (title, matrix) in zip(axes, named.items(), strict=True):
-        _heat(ax, matrix, unit, horizontal=True, signed=signed)
+        _heat(ax, matrix, unit, horizontal=not sheet().stacked, signed=signed)
         ax.set(title=title, xlabel=label, ylabel=label if ax is axes[0] or sheet().stacked else "", aspect="equal")
     return figure
 
@@ -276,8 +276,9 @@ def hold(
     """
     ax = figure.axes[0]
     ax.set(xlim=xlim, ylim=ylim)
-    if old := ax.get_legend():
-        old.remove()
+    if old := [*figure.legends, *filter(None, [ax.get_legend()])]:
+        for one in old:
+            one.remove()
         legend_above(figure, [ax], columns)
     return titled(figure, title, lines=2) if title else figure
 

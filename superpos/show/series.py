@@ -15,7 +15,7 @@ from torch import Tensor
 
 from superpos.show.data import note
 from superpos.show.sheet import sheet
-from superpos.show.titles import Ends, legend_over
+from superpos.show.titles import Ends, legend_above, legend_over
 
 # Okabe & Ito's palette: distinct for every kind of colour vision. Marker and line style are the second cue.
 # One colour has one meaning in the whole book:
@@ -122,7 +122,7 @@ def ends(ax: Axes, series: Sequence[Series]) -> None:
             named.append((one.label, colour, *seen[seen[:, 0].argmax()]))
     wide = max((TextPath((0, 0), name, size=sheet().text).get_extents().width for name, *_ in named), default=0.0)
     if sheet().stacked and wide > 0.22 * 72 * sheet().width:
-        legend_over(ax)  # there is no room beside the lines
+        legend(ax)  # there is no room beside the lines
     elif named:
         Ends(ax, named)
 
@@ -172,7 +172,10 @@ def _clear(paths: Sequence[np.ndarray], left: float, wide: float, low: float, hi
 def legend(ax: Axes) -> None:
     """A legend, if anything has a name: where there is room, or on a phone above."""
     handles, labels = ax.get_legend_handles_labels()
-    if labels and sheet().stacked:
+    assert ax.figure is not None
+    if labels and sheet().stacked and len(ax.figure.axes) == 1:
+        legend_above(ax.figure, [ax], 3)  # pyright: ignore[reportArgumentType]
+    elif labels and sheet().stacked:
         legend_over(ax)
     elif labels:
         ax.legend(handles, labels)

@@ -22,7 +22,7 @@ from superpos.show.series import BLACK
 from superpos.show.sheet import drawing, sheet
 from superpos.show.titles import broken
 
-_LEFT, _GAP = 1.36, 0.18  # inches: the names on the left, between two blocks of cells
+_GAP = 0.18  # inches between two blocks of cells
 _ROW, _ROWS, _TOP = 0.36, 8.3, 0.97  # inches a row; rows of the figure; inches for what is said above
 _SEVERAL, _PALE = "#dddddd", "#6b6b6b"  # a sum of several circuits; a zero
 _SLOTS = ("state", "key", "tie", "taken", "above", "below", "match")  # have numbers for each slot of the entry
@@ -229,8 +229,8 @@ def picture(step: Step) -> Figure:
     for row in step.rows:
         blocks, cells = row.values.shape
         own = _owners(step, row.kind, blocks)
-        wide = (sheet().width - _LEFT - 0.1 + _GAP) / max(2, blocks) - _GAP
-        lefts = [_LEFT + s * (wide + _GAP) for s in range(blocks)]
+        wide = (sheet().width - _left() - 0.1 + _GAP) / max(2, blocks) - _GAP
+        lefts = [_left() + s * (wide + _GAP) for s in range(blocks)]
         if row.kind != kind:
             y, kind = _heads(ax, y + 0.3 * bool(kind), row.kind, lefts, wide, own), row.kind
         _name(ax, y, row.name)
@@ -287,7 +287,12 @@ def _heads(ax: Axes, y: float, kind: str, lefts: Sequence[float], wide: float, o
 
 
 def _name(ax: Axes, y: float, text: str) -> None:
-    ax.text(_LEFT - 0.12, y + 0.5, text, ha="right", va="center", fontsize=sheet().text)
+    ax.text(_left() - 0.12, y + 0.5, text, ha="right", va="center", fontsize=sheet().text)
+
+
+def _left() -> float:
+    """Inches of the names on the left."""
+    return 0.118 * sheet().text
 
 
 def _face(value: float, who: Own) -> str:

@@ -18,6 +18,7 @@ from matplotlib.transforms import Bbox
 
 from superpos.show.data import Drawn
 from superpos.show.sheet import drawing, sheet
+from superpos.show.vector import legible
 
 _LEAD, _EDGE, _BELOW = 1.3, 0.06, 0.1  # line spacing; inches beside and above what is said, and below it
 _ASIDE, _GAP = 5, 1.08  # points between a line's end and its name; from name to name, in heights of a name
@@ -36,7 +37,7 @@ def titled(figure: Figure, finding: str, *, lines: int = 0) -> Figure:
         ValueError: the finding is empty, needs more than `lines` lines, or has been said before.
     """
     here = sheet()
-    lines = -(-3 * lines // 2) if here.stacked else lines  # a narrow page has room for fewer words in a line
+    lines = -(-6 * lines // 5) if here.stacked else lines  # a narrow page has room for fewer words in a line
     width, height = figure.get_size_inches()
     said = broken(finding, width - 2 * _EDGE)
     if not said:
@@ -84,7 +85,7 @@ def legend_over(ax: Axes) -> None:
     for count in range(len(labels), 0, -1):
         made = ax.legend(handles, labels, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, ncols=count)
         box = made.get_window_extent(renderer)
-        if count == 1 or box.width <= 0.86 * ax.figure.bbox.width:  # pyright: ignore
+        if count == 1 or box.width <= 0.8 * ax.figure.bbox.width:  # pyright: ignore
             break
     if labels and title:
         ax.set_title(title, pad=72 * box.height / ax.figure.dpi + 4)  # pyright: ignore
@@ -131,14 +132,17 @@ def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list
 
 
 class Ends(Artist):
-    """Names right of the ends of lines, in their colours: placed while the figure is drawn, when its axes stand."""
+    """Names right of the ends of lines, in their colours as far as these can be read.
+
+    They are placed while the figure is drawn, when its axes stand.
+    """
 
     def __init__(self, ax: Axes, named: Sequence[tuple[str, str, float, float]], size: float = 0.0) -> None:
         """`named` holds (name, colour, x, y) of each, x and y in data."""
         super().__init__()
         self._ax, self._ends = ax, [(float(x), float(y)) for *_, x, y in named]
         self.names = [
-            Text(0, 0, name, color=colour, fontsize=size or sheet().text - 0.3, va="center")
+            Text(0, 0, name, color=legible(colour), fontsize=size or sheet().text - 0.3, va="center")
             for name, colour, *_ in named
         ]
         for name in self.names:
