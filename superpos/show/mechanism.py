@@ -46,7 +46,7 @@ class _Places:
 _WIDE = _Places(5.3, 1.26, 2.95, 4.7, row=0.8, foot=0.72, box=(0.62, 0.36), radius=0.27, below=0.39, under=0.31)
 _WIDE_FEW = replace(_WIDE, row=1.05)  # arrows carry numbers, which need room
 _NARROW = _Places(3.55, 1.02, 2.05, 3.07, row=0.7, foot=0.9, box=(0.5, 0.28), radius=0.23, below=0.32, under=0.28)
-_NARROW_FEW = replace(_NARROW, reads=0.29, neuron=1.7, row=1.15, along=0.45, above=True)
+_NARROW_FEW = replace(_NARROW, reads=0.29, neuron=1.8, row=1.15, along=0.45, above=True)
 _WHITE = {"fc": "white", "ec": "none", "pad": 0.8}  # behind letters on a line
 _PALE, _GREY = "#8a8a8a", "#555555"
 

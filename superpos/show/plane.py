@@ -16,7 +16,7 @@ from superpos.show.vector import legible
 from superpos.show.walking import QUIET, text
 
 _LEFT, _RIGHT, _HIGH, _WORDS = -1.4, 3.35, 1.35, 1.65  # of the plane, in lengths of a direction; where the words begin
-_SQUARE = 1.4  # the right end of a plane with its words below
+_SQUARE = 1.6  # the right end of a plane with its words below
 _LINE = 0.2  # inches of a line of words below the plane
 _END, _NUMBER = 1.1, 0.15  # of a direction, unless its circuit reads more; from there to its number
 _WIDE, _AWAY = 0.27, (0.42, 0.24)  # half the word "stream"; its middle from the point, sidewards and upwards
