@@ -216,15 +216,8 @@ def picture(step: Step) -> Figure:
     ax.set(xlim=(0, sheet().width), ylim=(_ROWS, 0))
     ax.set_axis_off()
     said = "\n".join([step.title, *broken(step.said, sheet().width - 0.16, sheet().text)])
-    ax.set_title(
-        said,
-        loc="left",
-        fontsize=sheet().text,
-        x=0.015,
-        y=1 + (_TOP - 0.12) / (height - _TOP),
-        va="top",
-        linespacing=1.3,
-    )
+    above = 1 + (_TOP - 0.12) / (height - _TOP)
+    ax.set_title(said, loc="left", fontsize=sheet().text, x=0.015, y=above, va="top", linespacing=1.3)
     y, kind, drawn = 0.0, "", []
     for row in step.rows:
         blocks, cells = row.values.shape
