@@ -10,6 +10,8 @@ import numpy as np
 import resvg_py
 from PIL import Image
 
+from superpos.show.vector import LEAST, contrast
+
 _NUMBERS = re.compile(r"-?\d*\.?\d+(?:e-?\d+)?")
 _SEGMENT = re.compile(r"([a-zA-Z])([^a-zA-Z]*)")
 _STEP = re.compile(r"(translate|rotate|scale)\(([^)]*)\)")
@@ -87,6 +89,39 @@ def _extent(path: str, transform: str) -> np.ndarray:
     (left, low), (right, high) = np.min(places, axis=0), np.max(places, axis=0)
     matrix = _matrix(transform)
     return np.array([[left, low], [right, low], [left, high], [right, high]]) @ matrix[:, :2].T + matrix[:, 2]
+
+
+SHOWN = {"wide": 518, "narrow": 345}  # pixels of a figure: on a wide page, in a window of 360
+
+
+def faults(found: list[Letters], size: tuple[float, float], sheet: str) -> list[str]:
+    """What is wrong with the letters of a picture: below 11 pixels, not whole, or one text on another."""
+    pixels, (width, height), told = SHOWN[sheet] / size[0], size, []
+    for k, one in enumerate(found):
+        left, top, right, bottom = (round(float(edge), 1) for edge in one.box)
+        if one.size * pixels < 11:
+            told.append(f"{one.size * pixels:.1f} pixels at {left}, {top}")
+        if left < 0 or top < 0 or right > width or bottom > height:
+            told.append(f"cut at {left}, {top} to {right}, {bottom} of {size}")
+        for other in found[:k]:
+            if min(one.box[2], other.box[2]) - max(one.box[0], other.box[0]) > 0.3 and (
+                min(one.box[3], other.box[3]) - max(one.box[1], other.box[1]) > 0.3
+            ):
+                told.append(f"two texts at {left}, {top}")
+    return told
+
+
+def unread(found: list[Letters], svg: str, ground: str) -> list[str]:
+    """Letters whose contrast to what is most of the picture behind them is below 4.5."""
+    pixels, told = behind(svg, ground), []
+    for one in found:
+        left, top, right, bottom = (round(float(edge)) for edge in one.box)
+        here = pixels[top : bottom + 1, left : right + 1].reshape(-1, 3).astype(int) @ [65536, 256, 1]
+        colours, counts = np.unique(here, return_counts=True)
+        colour = f"#{colours[counts.argmax()]:06x}"
+        if contrast(colour, one.colour) < LEAST:
+            told.append(f"{one.colour} on {colour} at {left}, {top}")
+    return told
 
 
 def behind(svg: str, ground: str) -> np.ndarray:

@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 import resvg_py
+import torch
 from PIL import Image
 
 from superpos.show import figures, vector
@@ -22,8 +23,6 @@ def drawn(text: str) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", ["curves", "matrix"])
 def test_small_form_is_the_same_picture(kind):
-    import torch
-
     ramp = torch.linspace(-1, 1, 12).view(3, 4)
     figure = figures.curves(LINES, "x", "y") if kind == "curves" else figures.matrix(ramp, "x", "y", unit="entry")
     whole = svg(figure)
