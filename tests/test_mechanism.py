@@ -38,9 +38,18 @@ def loop():
     return network, four, mechanism.walk(network, four, [0], torch.tensor([1.0]))
 
 
+HAS = {"reads": "reads", "neurons": "answers", "arrow": "weight", "term": "inches from the top"}  # a column
+
+
 def told(figure, kind):
     assert isinstance(figure, Drawn)
-    return [one for panel in figure.record()["panels"] for one in panel["series"] if one["kind"] == kind]
+    """The columns of what was noted of a kind, by their names, with its label."""
+    return [
+        {"label": one["label"], **{column["name"]: column["values"] for column in one["columns"]}}
+        for panel in figure.record()["panels"]
+        for one in panel["series"]
+        if HAS[kind] in {column["name"] for column in one["columns"]}
+    ]
 
 
 def test_steps_are_the_networks(loop):
@@ -68,12 +77,12 @@ def test_numbers_drawn_are_those_of_the_step(loop):
     for step in steps[2:5]:
         figure = mechanism.picture(step)
         [reads] = told(figure, "reads")
-        assert reads["value"] == pytest.approx(step.reads.tolist(), rel=1e-5)
+        assert reads["reads"] == pytest.approx(step.reads.tolist(), rel=1e-5)
         if step.part == "reads":
             assert not told(figure, "neurons")
             continue
         [neurons] = told(figure, "neurons")
-        assert neurons["value"] == pytest.approx(step.neurons.tolist(), rel=1e-5)
+        assert neurons["answers"] == pytest.approx(step.neurons.tolist(), rel=1e-5)
         weights = {one["label"]: one["weight"][0] for one in told(figure, "arrow")}
         for t in range(4):
             for n in network.neurons[step.layer, t, 0].tolist():
@@ -177,8 +186,8 @@ def test_plane_shows_what_is_read():
     E = torch.tensor([[1.0, 0.0], [0.0, 1.0], [half, half]])[..., None]
     figure = mechanism.plane(E, [0], torch.tensor([2.0]), "What circuit 1 stores is read by circuit 3")
     [reads] = told(figure, "reads")
-    assert reads["holds"] == [2, 0, 0]
-    assert reads["value"] == pytest.approx([2, 0, 2 * half], rel=1e-5)
+    assert reads["stores"] == [2, 0, 0]
+    assert reads["reads"] == pytest.approx([2, 0, 2 * half], rel=1e-5)
     said = [text.get_text() for text in figure.findobj(Text)]
     assert "1 stores 2.00\nreads 2.00" in said
     assert "3 stores 0\nreads 1.41, not 0" in said

@@ -94,7 +94,7 @@ def test_a_picture_shows_and_notes_the_numbers(tie, sheet):
             figure = steps.picture(step)
         assert isinstance(figure, Drawn)
         (panel,) = figure.record()["panels"]
-        noted = [value for series in panel["series"] for value in series["value"]]
+        noted = [value for series in panel["series"] for value in series["columns"][1]["values"]]
         assert noted == pytest.approx([v for row in step.rows for v in row.values.flatten().tolist()], rel=1e-5)
         assert panel["title"].split() == f"{step.title} {step.said}".split()
         figure.draw_without_rendering()

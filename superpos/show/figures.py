@@ -13,7 +13,7 @@ from matplotlib_inline.backend_inline import set_matplotlib_formats
 from torch import Tensor
 
 from superpos.show.adding import adjusted, hold, upright
-from superpos.show.data import Drawn, note, note_matrix
+from superpos.show.data import COORDINATES, Drawn, note, note_matrix
 from superpos.show.series import (
     BLACK,
     COLOURS,
@@ -162,8 +162,7 @@ def pair_of_matrices(named: Mapping[str, Tensor], *, label: str, unit: str, heig
 
 @drawing
 def matrix(values: Tensor, xlabel: str, ylabel: str, *, unit: str, height: float = 3.0) -> Figure:
-    """One heat map: blue below zero, white at zero, red above;
-    white to blue where nothing is negative."""
+    """One heat map: blue below zero, white at zero, red above; white to blue where nothing is negative."""
     figure, axes = _axes(height)
     _heat(axes[0], values, unit, horizontal=False, signed=bool((values < 0).any()))
     axes[0].set(xlabel=xlabel, ylabel=ylabel)
@@ -232,13 +231,14 @@ def trajectories(rows: Mapping[str, tuple[Tensor, Tensor]], *, height: float = 3
     figure = Drawn(figsize=(sheet().width, sheet().tall * height), layout="constrained")
     grid = figure.subplots(len(rows), panels, squeeze=False, sharex=True, sharey=True)
     around = np.linspace(0, 2 * np.pi, 100)
-    for line_of_axes, (name, pair_of_paths) in zip(grid, rows.items(), strict=True):
-        for ax, true, estimated in zip(line_of_axes, *pair_of_paths, strict=True):
+    for i, (line_of_axes, (name, pair_of_paths)) in enumerate(zip(grid, rows.items(), strict=True)):
+        for k, (ax, true, estimated) in enumerate(zip(line_of_axes, *pair_of_paths, strict=True), panels * i):
             ax.plot(np.cos(around), np.sin(around), color="#cccccc", lw=0.8)
-            for path, i, label in ((true, 0, "true"), (estimated, 1, "estimated")):
+            for path, c, label in ((true, 0, "true"), (estimated, 1, "estimated")):
                 x, y = np.asarray(path, dtype=float).T
-                ax.plot(x, y, color=COLOURS[i], ls=DASHES[i], marker=MARKERS[i], ms=3.5, lw=1, label=label)
-                note(ax, "both", f"{name}, {label}", x=x, y=y)
+                ax.plot(x, y, color=COLOURS[c], ls=DASHES[c], marker=MARKERS[c], ms=3.5, lw=1, label=label)
+                at = {"panel": [k] * len(x), "step": range(len(x)), COORDINATES[0]: x, COORDINATES[1]: y}
+                note(ax, "both", f"{name}, {label}", label == "true", **at)
             for steps, (x, y) in _met(np.asarray(estimated, dtype=float)):
                 out = 9 / max(np.hypot(x, y), 1e-9)  # points, away from the centre
                 at = {"xytext": (out * x, out * y), "textcoords": "offset points"}
@@ -291,7 +291,7 @@ def _heat(ax: Axes, values: Tensor, unit: str, *, horizontal: bool, signed: bool
     limit = float(values.abs().max())
     low, colours = (-limit, "RdBu_r") if signed else (0, "Blues")
     note_matrix(ax, values, unit)
-    image = ax.imshow(values, cmap=colours, vmin=low, vmax=limit, interpolation="nearest", aspect="auto")
+    image = ax.imshow(np.asarray(values), cmap=colours, vmin=low, vmax=limit, interpolation="nearest", aspect="auto")
     ax.grid(False)
     ax.spines[["top", "right"]].set_visible(True)
     for axis in (ax.xaxis, ax.yaxis):

@@ -92,7 +92,7 @@ def terms(step: Step, finding: str) -> Figure:
     for name, (x, y) in named.items():
         word = ax.text(x, y, name, ha="center", va="center", weight="bold", bbox=_WHITE, zorder=6)
         word.set_in_layout(False)
-        note(ax, "term", name, x=[x], y=[y])
+        note(ax, "term", name, **{"inches from the left": [x], "inches from the top": [y]})
     return titled(figure, finding)
 
 
@@ -149,14 +149,16 @@ def _states(ax: Axes, step: Step, rows: Sequence[float]) -> None:
             _box(ax, (at.writes, y), at.box, step.writes[t], t, t in step.active)
             words = {"ha": "center", "va": "center", "color": BLACK, "bbox": _WHITE, "zorder": 3.6}
             ax.text(at.writes, y + at.under, f"should be {text(step.should[t])}", **words)
-    note(ax, "reads", "circuits", holds=step.holds, value=step.reads)
+    numbers = range(1, len(rows) + 1)
+    note(ax, "reads", "circuits", circuit=numbers, holds=step.holds, reads=step.reads)
     if step.part == "writes":
-        note(ax, "writes", "circuits", value=step.writes, should=step.should)
+        note(ax, "writes", "circuits", circuit=numbers, writes=step.writes, **{"should write": step.should})
 
 
 def _neurons(ax: Axes, step: Step, places: Sequence[float]) -> None:
     at = _places(step)
-    note(ax, "neurons", "large neurons", given=step.given, value=step.neurons)
+    numbers = range(1, len(places) + 1)
+    note(ax, "neurons", "large neurons", neuron=numbers, given=step.given, answers=step.neurons)
     for n, y in enumerate(places):
         owners = [t for t, some in enumerate(step.carriers.tolist()) if n in some]
         if not owners:
@@ -207,11 +209,20 @@ def _loop(ax: Axes, step: Step, high: float) -> None:
     style = {"color": BLACK if now else _PALE, "lw": 2.2 if now else 1.0}
     ax.plot([at.writes, at.writes, at.reads, at.reads], [top, low, low, top + 0.1], **style)
     ax.annotate("", (at.reads, top - 0.02), (at.reads, low), arrowprops={"arrowstyle": "-|>", **style})
-    ax.text(at.neuron, low, "the stream", ha="center", va="center", color=BLACK if now else _GREY, bbox=_WHITE)
+    ax.text(
+        (at.reads + at.neuron) / 2,
+        low,
+        "the stream",
+        ha="center",
+        va="center",
+        color=BLACK if now else _GREY,
+        bbox=_WHITE,
+    )
     so_far = " → ".join(text(value) for value in step.heard)
     gap = "\n" if sheet().stacked else " "
     ax.text(0.02, high - 0.04, f"mean square read by silent circuits:{gap}{so_far}", va="bottom", linespacing=1.25)
-    note(ax, "heard", "mean square read by silent circuits", x=range(len(step.heard)), y=step.heard)
+    read = {"layers before": range(len(step.heard)), "mean square read by silent circuits": step.heard}
+    note(ax, "heard", "the stream", **read)
 
 
 def _box(ax: Axes, at: tuple[float, float], size: tuple[float, float], value: Tensor, t: int, active: bool) -> None:

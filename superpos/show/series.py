@@ -42,6 +42,7 @@ class Series:
         label: its name in the legend; empty for none.
         x, y: its values.
         error: half the length of the error bars (one standard error, unless the figure says otherwise).
+        predicted: whether it is theory and no measurement; None: lines are, points are not.
         group: series of one group share colour and marker: what is measured and what is predicted for it.
     """
 
@@ -51,6 +52,7 @@ class Series:
     y: Values
     error: Values | None = None
     group: int | None = None
+    predicted: bool | None = None
 
 
 points, line, both = (partial(Series, kind) for kind in ("points", "line", "both"))
@@ -64,7 +66,7 @@ def draw(ax: Axes, series: Sequence[Series], log: str) -> None:
     for i, one in enumerate(series):
         group = i if one.group is None else one.group
         x, y = np.asarray(one.x, dtype=float), np.asarray(one.y, dtype=float)
-        note(ax, one.kind, one.label or named.get(group, ""), x=x, y=y, error=one.error)
+        note(ax, one.kind, one.label or named.get(group, ""), one.predicted, x=x, y=y, error=one.error)
         if one.kind != "points":
             label = one.label if one.kind == "line" else None
             dash = next(black if group % 7 == 5 else coloured)

@@ -220,7 +220,7 @@ def picture(step: Step) -> Figure:
     ax.set_title(said, loc="left", fontsize=sheet().text, x=0.015, y=above, va="top", linespacing=1.3)
     y, kind, drawn = 0.0, "", []
     for row in step.rows:
-        blocks, cells = row.values.shape
+        blocks, across = row.values.shape
         own = _owners(step, row.kind, blocks)
         left = _NAMES * sheet().text
         wide = (sheet().width - left - 0.1 + _GAP) / max(2, blocks) - _GAP
@@ -228,10 +228,11 @@ def picture(step: Step) -> Figure:
         if row.kind != kind:
             y, kind = _heads(ax, y + 0.3 * bool(kind), row.kind, lefts, wide, own), row.kind
         _name(ax, left, y, row.name)
-        note(ax, "cells", row.name, x=range(row.values.numel()), value=row.values.flatten().tolist())
-        each = wide / max(3, cells)
+        cells = row.values.flatten().tolist()
+        note(ax, "cells", row.name, cell=range(len(cells)), number=cells)
+        each = wide / max(3, across)
         for x, values, whose in zip(lefts, row.values.tolist(), own, strict=True):
-            spread = whose if len(whose) == cells else [*whose] * cells
+            spread = whose if len(whose) == across else [*whose] * across
             drawn += [(x + c * each, y, each, value, spread[c]) for c, value in enumerate(values)]
         y += 1.0
     _cells(ax, drawn)
