@@ -54,4 +54,3 @@ def test_faults_are_found():
     assert any("two texts" in one for one in told)
     pale = text.replace("fill:#222222", "fill:#999999")
     assert unread(letters(pale)[0], pale, "#ffffff")
-    assert unread(found, text, "#555555")

@@ -11,11 +11,18 @@ from superpos.show.titles import legend_above, titled
 
 @drawing
 def hold(
-    figure: Figure, *, xlim: tuple[float, float], ylim: tuple[float, float], title: str = "", columns: int = 4
+    figure: Figure,
+    *,
+    xlim: tuple[float, float],
+    ylim: tuple[float, float],
+    title: str = "",
+    columns: int = 4,
+    rows: int = 1,
 ) -> Figure:
     """The figure with axes and a legend that stay where they are, so that frames of it can be compared.
 
-    `title` is what this frame shows, a sentence; every frame has room for two lines of it.
+    `title` is what this frame shows, a sentence; every frame has room for two lines of it, and for so
+    many `rows` of a legend.
     """
     ax = figure.axes[0]
     ax.set(xlim=xlim, ylim=ylim)
@@ -23,7 +30,7 @@ def hold(
         for one in old:
             one.remove()
         legend_above(figure, [ax], columns)
-    return titled(figure, title, lines=2) if title else figure
+    return titled(figure, title, lines=2, rows=rows) if title else figure
 
 
 @drawing

@@ -21,17 +21,19 @@ from superpos.show.sheet import drawing, sheet
 from superpos.show.vector import legible
 
 _LEAD, _EDGE, _BELOW = 1.3, 0.06, 0.1  # line spacing; inches beside and above what is said, and below it
+_ROW = 1.6  # of a legend, in heights of its letters
 _ASIDE, _GAP = 5, 1.08  # points between a line's end and its name; from name to name, in heights of a name
 
 
 @drawing
-def titled(figure: Figure, finding: str, *, lines: int = 0) -> Figure:
+def titled(figure: Figure, finding: str, *, lines: int = 0, rows: int = 0) -> Figure:
     """The figure with its finding, a sentence, above everything: the figure grows by what the sentence needs.
 
     Args:
         figure: one with a constrained layout, as all of `figures` are; its legends come to stand below the sentence.
         finding: what the figure shows, as a sentence. It is broken to the width.
         lines: keep room for so many, so that frames of one figure agree in size; 0 for as many as there are.
+        rows: keep room for so many of a legend, if there is one.
 
     Raises:
         ValueError: the finding is empty, needs more than `lines` lines, or has been said before.
@@ -59,7 +61,9 @@ def titled(figure: Figure, finding: str, *, lines: int = 0) -> Figure:
         legend.set_loc("upper left")
         legend.set_bbox_to_anchor((0, 1 - top / height), transform=figure.transFigure)
         renderer = RendererAgg(1, 1, figure.dpi)
-        top += legend.get_window_extent(renderer).height / figure.dpi + _BELOW
+        top += (
+            max(legend.get_window_extent(renderer).height / figure.dpi, (_ROW * rows + 0.8) * here.text / 72) + _BELOW
+        )
     engine = figure.get_layout_engine()
     assert isinstance(engine, ConstrainedLayoutEngine), "a finding needs a layout that makes room"
     engine.set(rect=(0, 0, 1, 1 - top / height))
