@@ -1,5 +1,6 @@
 """The figures with sliders of the chapters: what their frames say and weigh, and that they can be compared."""
 
+import ast
 import dis
 import re
 from types import CodeType
@@ -60,8 +61,11 @@ def test_axes_stand_still(chapter):
     for sheet in ("wide", "narrow"):
         drawn = [frame["pictures"][sheet]["svg"] for frame in record(chapter)["frames"]]
         places = [re.search(r'id="patch_2"><path d="([^"]*)"', svg) for svg in drawn]
-        assert len({place[1] for place in places if place}) == 1
         assert all(places)
+        found = [[float(number) for number in re.findall(r"[-\d.]+", place[1])] for place in places if place]
+        assert all(
+            numbers == pytest.approx(found[0], abs=0.1) for numbers in found
+        )  # points, of which none can be seen
 
 
 def test_a_run_ends_with_the_answers():
@@ -127,3 +131,39 @@ def test_later_cells_leave_a_figure_alone(page):
             waiting += new
         rebound = reached & set[str]().union(*(bound for _, bound in parts[k + 1 :]))
         assert not rebound, f"{page}: a later cell gives {rebound} another meaning"
+
+
+def changes(tree: ast.AST) -> list[ast.AST]:
+    """What touches the axes of a figure."""
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == "axes"]
+
+
+def undrawn(source: str) -> list[str]:
+    """Where the code of a page touches axes outside a function that draws: the narrow picture would not have it."""
+    tree, told = ast.parse(source), []
+    shown = {
+        name.id
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "explore"
+        for name in call.args[:1]
+        if isinstance(name, ast.Name)
+    }
+    for part in tree.body:
+        if isinstance(part, ast.FunctionDef):
+            marked = any(ast.unparse(mark).endswith("drawing") for mark in part.decorator_list)
+            told += [] if marked or part.name in shown else [part.name] * len(changes(part))
+        else:
+            told += [ast.unparse(part)] * len(changes(part))
+    return told
+
+
+@pytest.mark.parametrize("page", ["index", *NUMBERED])
+def test_axes_are_changed_where_the_figure_is_drawn(page):
+    assert not undrawn("\n".join(cell["source"] for cell in cells(page) if not cell["source"].startswith("%")))
+
+
+def test_a_change_outside_is_found():
+    drawn = "@figures.drawing\ndef f():\n    p.axes[0].set(x=1)\ndef g():\n    p.axes\nexplore(g)\n"
+    assert not undrawn(drawn)
+    assert undrawn(drawn + "p.axes[0].set(x=1)") == ["p.axes[0].set(x=1)"]
+    assert undrawn("def f():\n    p.axes\nexplore(g)") == ["f"]

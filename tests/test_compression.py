@@ -614,4 +614,4 @@ def test_the_picture_has_the_owners(method: str) -> None:
     figure = compression.owners(network, 1)
     assert isinstance(figure, data.Drawn)
     (panel,) = figure.record()["panels"]
-    assert panel["series"][0]["value"] == network.owners(1).flatten().tolist()
+    assert panel["series"][0]["columns"][2]["values"] == network.owners(1).flatten().tolist()

@@ -1,22 +1,16 @@
 """Key figures as files, the control below each, and the pages that show one in a frame on another site."""
 
-import csv
-import json
 import re
 from xml.etree import ElementTree
 
 import pytest
 from browser import listen, needs_browser, served
 from built_book import NUMBERED, SITE, html
-from matplotlib.figure import Figure
 from playwright.sync_api import Frame
 from superbook import pictures
 from superbook.embedding import rebased
 from superbook.pictures import key_figures
 from superbook.plaintext import plain
-
-from superpos.show import data
-from superpos.show.frames import panels
 
 FIGURES = [(page, name) for page, names in key_figures().items() for name in names]
 UNFIT = "() => [document.documentElement.scrollWidth - innerWidth, document.documentElement.scrollHeight - innerHeight]"
@@ -35,12 +29,6 @@ def test_every_chapter_has_key_figures():
     assert len({name for _, name in FIGURES}) == len(FIGURES)
 
 
-def points(record: dict) -> int:
-    """How many points a figure's numbers hold."""
-    frames = record.get("frames", [record])
-    return sum(len(one["x"]) for frame in frames for panel in frame["panels"] for one in panel["series"])
-
-
 @pytest.mark.parametrize(("page", "name"), FIGURES)
 def test_files_of_a_figure(page, name):
     """A picture in both kinds where the page shows lines, and the same numbers in both kinds."""
@@ -51,38 +39,6 @@ def test_files_of_a_figure(page, name):
         ElementTree.parse(at.with_suffix(".svg"))
         assert int.from_bytes(at.with_suffix(".png").read_bytes()[16:20]) == pictures.WIDTH
     assert at.with_suffix(".png").stat().st_size > 5000
-    record = json.loads(at.with_suffix(".json").read_text())
-    head, *rows = csv.reader(at.with_suffix(".csv").read_text().splitlines())
-    assert len(rows) == points(record) > 0
-    assert {len(row) for row in rows} == {len(head)}
-    assert head[: len(record.get("parameters", []))] == [p["name"] for p in record.get("parameters", [])]
-    assert at.with_suffix(".csv").stat().st_size < 1_000_000
-
-
-def test_numbers_are_where_the_figure_left_them():
-    assert (SITE / "_static/explore.js").is_file()
-    record = {"panels": [{"title": "t", "x": "D", "y": "T", "series": [
-        {"kind": "line", "label": "a, b", "x": [1, 2], "y": [3, None]},
-        {"kind": "points", "label": "", "x": [4], "y": [5], "error": [0.5]},
-    ]}]}  # fmt: skip
-    lines = [
-        "panel,series,drawn as,x is,y is,x,y,error",
-        't,"a, b",line,D,T,1,3,',
-        't,"a, b",line,D,T,2,,',
-        "t,,points,D,T,4,5,0.5",
-    ]
-    assert pictures.table(record).splitlines() == lines
-    frames = [{"values": {"how": "b", "z": z}, **record} for z in (1, 2)]
-    rows = pictures.table({"parameters": [{"name": "z"}, {"name": "how"}], "frames": frames}).splitlines()
-    assert rows[0] == f"z,how,{lines[0]}"
-    assert rows[1:] == [f"{z},b,{line}" for z in (1, 2) for line in lines[1:]]
-
-
-def test_a_frame_has_its_numbers():
-    drawn = data.Drawn()
-    data.note(drawn.subplots(), "line", "a", x=[1.0, 2.5], y=[float("nan"), 1 / 3])
-    assert panels(drawn)[0]["series"] == [{"kind": "line", "label": "a", "x": [1, 2.5], "y": [None, 0.333333]}]
-    assert panels(Figure()) == []
 
 
 def test_a_bitmap_has_a_card(tmp_path):

@@ -55,6 +55,6 @@ def test_frames_outside_their_figure_are_refused(figure, tmp_path):
 
 
 def test_two_figures_of_one_name_are_refused(tmp_path):
-    explore.write(RECORD, tmp_path / "fig-bars")
+    explore.write(RECORD, tmp_path / "fig-bars", "index")
     with pytest.raises(ExtensionError, match="two figures are named 'fig-bars'"):
-        explore.write(RECORD, tmp_path / "fig-bars")
+        explore.write(RECORD, tmp_path / "fig-bars", "index")

@@ -4,12 +4,15 @@ from itertools import combinations, pairwise
 
 import pytest
 import torch
+from lettering import faults, letters
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 from superpos import circuits, residual
 from superpos.show import figures, mechanism
-from superpos.show.data import Drawn
+from superpos.show.data import Drawn, svg
+from superpos.show.sheet import NARROW, SHEETS, on
+from superpos.show.vector import compact
 
 figures.style()
 
@@ -35,9 +38,18 @@ def loop():
     return network, four, mechanism.walk(network, four, [0], torch.tensor([1.0]))
 
 
+HAS = {"reads": "reads", "neurons": "answers", "arrow": "weight", "term": "inches from the top"}  # a column
+
+
 def told(figure, kind):
     assert isinstance(figure, Drawn)
-    return [one for panel in figure.record()["panels"] for one in panel["series"] if one["kind"] == kind]
+    """The columns of what was noted of a kind, by their names, with its label."""
+    return [
+        {"label": one["label"], **{column["name"]: column["values"] for column in one["columns"]}}
+        for panel in figure.record()["panels"]
+        for one in panel["series"]
+        if HAS[kind] in {column["name"] for column in one["columns"]}
+    ]
 
 
 def test_steps_are_the_networks(loop):
@@ -65,12 +77,12 @@ def test_numbers_drawn_are_those_of_the_step(loop):
     for step in steps[2:5]:
         figure = mechanism.picture(step)
         [reads] = told(figure, "reads")
-        assert reads["value"] == pytest.approx(step.reads.tolist(), rel=1e-5)
+        assert reads["reads"] == pytest.approx(step.reads.tolist(), rel=1e-5)
         if step.part == "reads":
             assert not told(figure, "neurons")
             continue
         [neurons] = told(figure, "neurons")
-        assert neurons["value"] == pytest.approx(step.neurons.tolist(), rel=1e-5)
+        assert neurons["answers"] == pytest.approx(step.neurons.tolist(), rel=1e-5)
         weights = {one["label"]: one["weight"][0] for one in told(figure, "arrow")}
         for t in range(4):
             for n in network.neurons[step.layer, t, 0].tolist():
@@ -135,19 +147,28 @@ def test_words_of_the_steps_differ_and_have_the_numbers(loop):
     assert f"{last.reads[0]:.2f}" in last.words
 
 
-def test_pictures_stand_still_and_can_be_read_on_a_phone(loop):
+@pytest.mark.parametrize("sheet", SHEETS, ids=[sheet.name for sheet in SHEETS])
+def test_pictures_stand_still_and_can_be_read(loop, sheet):
     *_, steps = loop
-    places = set()
-    for step in (steps[0], *steps[4:6], steps[-1]):
-        figure = mechanism.picture(step)
+    with on(sheet):
+        drawn = [mechanism.picture(step) for step in (steps[0], *steps[4:6], steps[-1])]
+    for figure in drawn:
         FigureCanvasAgg(figure).draw()
-        places.add((*figure.get_size_inches(), *figure.axes[0].bbox.bounds))
-        for text in figure.findobj(Text):
-            if text.get_text():
-                box = text.get_window_extent()
-                assert figure.bbox.x0 <= box.x0 <= box.x1 <= figure.bbox.x1, text
-                assert float(text.get_fontsize()) / 72 / figure.get_size_inches()[0] * 380 >= 11, text
-    assert len(places) == 1
+        assert not faults(*letters(compact(svg(figure))), sheet.name)
+    assert len({(*figure.get_size_inches(), *figure.axes[0].bbox.bounds) for figure in drawn}) == 1
+
+
+@pytest.mark.parametrize("sheet", SHEETS, ids=[sheet.name for sheet in SHEETS])
+@pytest.mark.parametrize(("neurons", "M"), [([1, 1], 3), ([[0, 1], [1, 2]], 3)])
+def test_numbers_on_arrows_lie_on_no_word(neurons, M, sheet):
+    network, small = one_layer([1.0, -1.0], [1.0, 0.5], neurons, M)
+    for active, x in (([0, 1], [0.8, 0.5]), ([1], [0.5])):
+        step = mechanism.walk(network, small, active, torch.tensor(x))[2]
+        with on(sheet):
+            figure = mechanism.picture(step, finding="One answer goes to both")
+        words = [text for text in figure.findobj(Text) if text.get_text()]
+        assert len([word for word in words if word.get_text().startswith("×")]) == 4 * step.carriers.shape[1]
+        assert not faults(*letters(compact(svg(figure))), sheet.name)
 
 
 def test_what_cannot_be_drawn_is_refused():
@@ -165,16 +186,21 @@ def test_plane_shows_what_is_read():
     E = torch.tensor([[1.0, 0.0], [0.0, 1.0], [half, half]])[..., None]
     figure = mechanism.plane(E, [0], torch.tensor([2.0]), "What circuit 1 stores is read by circuit 3")
     [reads] = told(figure, "reads")
-    assert reads["holds"] == [2, 0, 0]
-    assert reads["value"] == pytest.approx([2, 0, 2 * half], rel=1e-5)
+    assert reads["stores"] == [2, 0, 0]
+    assert reads["reads"] == pytest.approx([2, 0, 2 * half], rel=1e-5)
     said = [text.get_text() for text in figure.findobj(Text)]
     assert "1 stores 2.00\nreads 2.00" in said
     assert "3 stores 0\nreads 1.41, not 0" in said
+    with on(NARROW):  # there the words stand below the plane, a line for each circuit
+        figure = mechanism.plane(E, [0], torch.tensor([2.0]), "What circuit 1 stores is read by circuit 3")
+    assert "3 stores 0, reads 1.41, not 0" in [text.get_text() for text in figure.findobj(Text)]
 
 
-def test_terms_stand_apart_and_where_they_enter(loop):
+@pytest.mark.parametrize("sheet", SHEETS, ids=[sheet.name for sheet in SHEETS])
+def test_terms_stand_apart_and_where_they_enter(loop, sheet):
     *_, steps = loop
-    figure = mechanism.terms(steps[2], "An error enters a layer at five places")
+    with on(sheet):
+        figure = mechanism.terms(steps[2], "An error enters a layer at five places")
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     names = ("read-off", "read-in", "neuron", "own", "written back")

@@ -9,6 +9,7 @@ from superpos import circuits, exact
 from superpos.show import steps
 from superpos.show.data import Drawn
 from superpos.show.lanes import OWNERS
+from superpos.show.sheet import NARROW, SHEETS, on
 
 REACH = 1 / 1.01  # inputs are raised by 1, with the slack of the gates
 
@@ -86,12 +87,14 @@ def test_lanes_are_those_that_the_network_says():
     assert places.said.endswith("1 was never alone: no lane.")
 
 
-def test_a_picture_shows_and_notes_the_numbers(tie):
+@pytest.mark.parametrize("sheet", SHEETS, ids=[sheet.name for sheet in SHEETS])
+def test_a_picture_shows_and_notes_the_numbers(tie, sheet):
     for step in tie:
-        figure = steps.picture(step)
+        with on(sheet):
+            figure = steps.picture(step)
         assert isinstance(figure, Drawn)
         (panel,) = figure.record()["panels"]
-        noted = [value for series in panel["series"] for value in series["value"]]
+        noted = [value for series in panel["series"] for value in series["columns"][1]["values"]]
         assert noted == pytest.approx([v for row in step.rows for v in row.values.flatten().tolist()], rel=1e-5)
         assert panel["title"].split() == f"{step.title} {step.said}".split()
         figure.draw_without_rendering()
@@ -101,7 +104,8 @@ def test_a_picture_shows_and_notes_the_numbers(tie):
             box = text.get_window_extent()
             assert room.x0 <= box.x0 <= box.x1 <= room.x1, text.get_text()
             assert room.y0 <= box.y0 <= box.y1 <= room.y1, text.get_text()
-            assert float(text.get_fontsize()) / 72 / figure.get_size_inches()[0] * 380 >= 11  # pixels on a phone
+            shown = 345 if sheet is NARROW else 518  # pixels of the figure in a window of 360, or on a wide page
+            assert float(text.get_fontsize()) / 72 / figure.get_size_inches()[0] * shown >= 11
 
 
 def test_colours_are_those_of_the_circuits(tie):

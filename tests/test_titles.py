@@ -4,16 +4,19 @@ import itertools
 
 import numpy as np
 import pytest
+import torch
+from lettering import faults, letters
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 
-from superpos import circuits, compress
-from superpos.show import compression, figures, frames, lanes
+from superpos import circuits, codes, compress
+from superpos.show import compression, figures, frames, lanes, sharing
+from superpos.show.data import svg
 from superpos.show.figures import both, line, points
 from superpos.show.lanes import Lane
-from superpos.show.series import WIDTH
-from superpos.show.titles import SIZE, Ends, broken, spread
+from superpos.show.sheet import NARROW, SHEETS, WIDE, on
+from superpos.show.titles import Ends, broken, spread
+from superpos.show.vector import compact, legible
 
 LONG = "The error grows by a factor in every layer, and with four times as many circuits that factor is larger"
 figures.style()
@@ -40,9 +43,16 @@ DRAW = {
 }
 
 
+@pytest.fixture(params=SHEETS, ids=[sheet.name for sheet in SHEETS])
+def sheet(request):
+    """What the test draws on."""
+    with on(request.param):
+        yield request.param
+
+
 @pytest.mark.parametrize("kind", DRAW)
 @pytest.mark.parametrize("finding", [LONG, "It grows"])
-def test_finding_stands_above_all(kind, finding):
+def test_finding_stands_above_all(kind, finding, sheet):
     bare = DRAW[kind]()
     height, axes_of_bare = bare.get_size_inches()[1], bare.axes[0]
     drawn(bare)
@@ -60,35 +70,75 @@ def test_finding_stands_above_all(kind, finding):
         assert other.y1 <= box.y0
     for legend, panel in itertools.product(legends, panels):
         assert panel.y1 <= legend.y0
-    assert figure.get_size_inches()[1] > height + SIZE / 72 * len(broken(finding, WIDTH - 0.12))
+    assert figure.get_size_inches()[1] > height + sheet.title / 72 * len(broken(finding, sheet.width - 0.12))
     assert figure.axes[0].bbox.height > 0.95 * tall  # the sentence takes nothing from the picture
 
 
-def test_a_legend_above_is_as_wide_as_the_figure_at_most():
-    named = {f"a name of some length {k}": (X, X, [0.1] * 4) for k in range(5)}
-    figure = figures.agreement(named)
-    [legend] = figure.legends
-    box = legend.get_window_extent(drawn(figure))
-    assert box.x0 >= 0
-    assert box.x1 <= figure.bbox.x1
+def named(name: str, count: int):
+    """Lines without an error, each with this name and its number."""
+    return [line(f"{name}{k}", X, X) for k in range(count)]
+
+
+LEGENDS = {
+    "above": lambda: figures.agreement({f"a name of some length {k}": (X, X, [0.1] * 4) for k in range(5)}),
+    "of one panel": lambda: figures.curves(named("progression, z = ", 6), "x", "y"),
+    "of two panels": lambda: figures.pair(*[named("line code, z = ", 4)] * 2, *[("", "")] * 3),
+    "for want of room": lambda: figures.curves(named("S, doing something ", 3), "x", "y", direct=True),
+}
+
+
+@pytest.mark.parametrize("kind", LEGENDS)
+def test_a_legend_is_as_wide_as_the_figure_at_most(kind, sheet):
+    figure = LEGENDS[kind]()
+    renderer = drawn(figure)
+    legends = [*figure.legends, *filter(None, (ax.get_legend() for ax in figure.axes))]
+    assert legends or (sheet is WIDE and kind == "for want of room")
+    for legend in legends:
+        box = legend.get_window_extent(renderer)
+        assert box.x0 >= 0
+        assert box.x1 <= figure.bbox.x1
+
+
+def test_a_legend_of_a_phone_lies_over_no_line():
+    with on(NARROW):
+        for kind in LEGENDS:
+            figure = LEGENDS[kind]()
+            renderer = drawn(figure)
+            boxes = [legend.get_window_extent(renderer) for legend in figure.legends]
+            boxes += [legend.get_window_extent(renderer) for ax in figure.axes if (legend := ax.get_legend())]
+            assert boxes
+            assert not any(box.overlaps(ax.bbox) for box in boxes for ax in figure.axes)
 
 
 EXACT = {
     "cells": lambda: lanes.cells([Lane("nine", []), Lane("one", [4])], owners=True),
     "cells and curves": lambda: lanes.cells_and_curves([Lane("two", [1, 8]), Lane("", [8])], close(3), "D", "T"),
+    "meetings": lambda: sharing.meetings(codes.line(9, 6, 2), 0),
+    "switch": lambda: sharing.switch(6, 2, 0.02, [-0.1, 0.1, 0.3]),
+    "circle": lambda: sharing.circle({"": (torch.ones(6, 2), torch.ones(6, 2), torch.ones(6))}),
     "owners": lambda: compression.owners(compress(circuits.random_mlps(9, 2, 1, seed=0)), 0),
 }
 
 
 @pytest.mark.parametrize("kind", DRAW | EXACT)
-def test_a_phone_shows_no_letter_below_eleven_pixels(kind):
-    """A phone 390 pixels wide gives a figure 380 (`book.css`)."""
+def test_letters_are_large_and_whole_and_lie_on_none(kind, sheet):
     figure = figures.titled((DRAW | EXACT)[kind](), LONG)
-    drawn(figure)
-    texts = [text for text in figure.findobj(Text) if text.get_text()]
-    assert len(texts) > 10
-    for text in texts:
-        assert float(text.get_fontsize()) / 72 / figure.get_size_inches()[0] * 380 >= 11, text
+    found, size = letters(compact(svg(figure)))
+    assert len(found) > 10
+    assert not faults(found, size, sheet.name)
+
+
+@pytest.mark.parametrize("kind", DRAW | EXACT)
+def test_a_figure_is_drawn_again_on_another_sheet(kind):
+    """With all that was added to it; a panel below another where one stood beside it."""
+    figure = figures.titled((DRAW | EXACT)[kind](), "It grows")
+    with on(NARROW):
+        anew = figure.again()  # pyright: ignore[reportAttributeAccessIssue]
+    assert anew.get_size_inches()[0] == pytest.approx(NARROW.width)
+    assert anew.record() == figure.record() | {"panels": anew.record()["panels"]}
+    drawn(figure), drawn(anew)
+    titles = [[panel["title"] for panel in one.record()["panels"]] for one in (figure, anew)]
+    assert titles[0] == titles[1]
 
 
 def test_finding_is_kept_with_the_numbers():
@@ -96,8 +146,8 @@ def test_finding_is_kept_with_the_numbers():
     told = figure.record()  # pyright: ignore[reportAttributeAccessIssue]
     assert told["finding"] == LONG
     assert [panel["title"] for panel in told["panels"]] == ["left", "right"]
-    one = figures.titled(DRAW["one"](), LONG).record()["panels"]  # pyright: ignore[reportAttributeAccessIssue]
-    assert one[0]["title"] == LONG
+    one = figures.titled(DRAW["one"](), LONG).record()  # pyright: ignore[reportAttributeAccessIssue]
+    assert (one["finding"], one["panels"][0]["title"]) == (LONG, "")
 
 
 def test_a_finding_is_said_once_and_says_something():
@@ -126,7 +176,7 @@ def test_names_at_the_ends_lie_on_nothing(count):
     [ends] = [artist for artist in figure.axes[0].get_children() if isinstance(artist, Ends)]
     boxes = [name.get_window_extent(renderer) for name in ends.names]
     assert [name.get_text() for name in ends.names] == [one.label for one in close(count)]
-    assert [name.get_color() for name in ends.names] == [one.get_color() for one in figure.axes[0].lines[1::2]]
+    assert [name.get_color() for name in ends.names] == [legible(one.get_color()) for one in figure.axes[0].lines[1::2]]
     assert all(a.y1 <= b.y0 for a, b in itertools.pairwise(boxes))
     for box in boxes:
         assert figure.axes[0].bbox.x1 < box.x0

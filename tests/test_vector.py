@@ -1,17 +1,15 @@
 """Figures as SVG: the small form shows the same picture, and the dark one can be read."""
 
 import io
-import re
 
 import numpy as np
 import pytest
 import resvg_py
-from built_book import SITE
+import torch
 from PIL import Image
 
 from superpos.show import figures, vector
 from superpos.show.data import svg
-from superpos.show.sheet import NARROW, WIDE, on
 
 LINES = [figures.both("measured $x^2$", [1.0, 2.0, 3.0], [1.0, 4.0, 9.0]), figures.line("−0.5", [1.0, 3.0], [2.0, 2.0])]
 
@@ -25,8 +23,6 @@ def drawn(text: str) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", ["curves", "matrix"])
 def test_small_form_is_the_same_picture(kind):
-    import torch
-
     ramp = torch.linspace(-1, 1, 12).view(3, 4)
     figure = figures.curves(LINES, "x", "y") if kind == "curves" else figures.matrix(ramp, "x", "y", unit="entry")
     whole = svg(figure)

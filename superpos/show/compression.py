@@ -21,7 +21,7 @@ def owners(network: Compressed, l: int, *, height: float = 4.7) -> Figure:
     shown = own.where(own < 0, own % len(OWNERS)).clamp_min(-1)
     several = own == -2
     shown = shown.where(~several, len(OWNERS))
-    colours = ListedColormap(["white", *OWNERS, BLACK])
+    colours = ListedColormap(["none", *OWNERS, BLACK])  # nobody's are left as the page is
     ax.imshow((shown + 1).numpy(), cmap=colours, vmin=0, vmax=len(OWNERS) + 1, interpolation="nearest")
     note_matrix(ax, own, "module that owns the weight (−1: nobody, −2: several)")
     for t in range(network.T if network.T <= _NAMED else 0):

@@ -13,7 +13,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from superpos.show.data import STATIC
+from superpos.show.data import STATIC, svg
 from superpos.show.frames import Frames, Slider, Value, complete
 from superpos.show.live import Live
 
@@ -92,4 +92,4 @@ def _all_frames(
         except Exception as error:
             where = ", ".join(f"{key} = {value!r}" for key, value in values.items())
             raise FrameFailed(f"{name}: the frame {where} cannot be drawn: {type(error).__name__}: {error}") from error
-    return Frames(name, sliders, frames, start)
+    return Frames(name, sliders, frames, start, svg(draw(**start), "none"))

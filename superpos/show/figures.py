@@ -12,7 +12,8 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 from torch import Tensor
 
-from superpos.show.data import Drawn, note, note_matrix
+from superpos.show.adding import adjusted, hold, upright
+from superpos.show.data import COORDINATES, Drawn, note, note_matrix
 from superpos.show.series import (
     BLACK,
     COLOURS,
@@ -154,15 +155,14 @@ def pair_of_matrices(named: Mapping[str, Tensor], *, label: str, unit: str, heig
     figure, axes = _axes(height, columns=len(named))
     signed = any(bool((matrix < 0).any()) for matrix in named.values())
     for ax, (title, matrix) in zip(axes, named.items(), strict=True):
-        _heat(ax, matrix, unit, horizontal=True, signed=signed)
+        _heat(ax, matrix, unit, horizontal=not sheet().stacked, signed=signed)
         ax.set(title=title, xlabel=label, ylabel=label if ax is axes[0] or sheet().stacked else "", aspect="equal")
     return figure
 
 
 @drawing
 def matrix(values: Tensor, xlabel: str, ylabel: str, *, unit: str, height: float = 3.0) -> Figure:
-    """One heat map: blue below zero, white at zero, red above;
-    white to blue where nothing is negative."""
+    """One heat map: blue below zero, white at zero, red above; white to blue where nothing is negative."""
     figure, axes = _axes(height)
     _heat(axes[0], values, unit, horizontal=False, signed=bool((values < 0).any()))
     axes[0].set(xlabel=xlabel, ylabel=ylabel)
@@ -225,22 +225,24 @@ def agreement(
 def trajectories(rows: Mapping[str, tuple[Tensor, Tensor]], *, height: float = 3.6) -> Figure:
     """Points in the plane that move from step to step: true ones and estimates, a row of panels for each name.
 
-    `rows` holds (true, estimated), each (panels, steps, 2); the number beside a point is its step.
+    `rows` holds (true, estimated), each (panels, steps, 2); beside a point stand its steps.
     """
     panels = len(next(iter(rows.values()))[0])
     figure = Drawn(figsize=(sheet().width, sheet().tall * height), layout="constrained")
     grid = figure.subplots(len(rows), panels, squeeze=False, sharex=True, sharey=True)
     around = np.linspace(0, 2 * np.pi, 100)
-    for line_of_axes, (name, pair_of_paths) in zip(grid, rows.items(), strict=True):
-        for ax, true, estimated in zip(line_of_axes, *pair_of_paths, strict=True):
+    for i, (line_of_axes, (name, pair_of_paths)) in enumerate(zip(grid, rows.items(), strict=True)):
+        for k, (ax, true, estimated) in enumerate(zip(line_of_axes, *pair_of_paths, strict=True), panels * i):
             ax.plot(np.cos(around), np.sin(around), color="#cccccc", lw=0.8)
-            for path, i, label in ((true, 0, "true"), (estimated, 1, "estimated")):
+            for path, c, label in ((true, 0, "true"), (estimated, 1, "estimated")):
                 x, y = np.asarray(path, dtype=float).T
-                ax.plot(x, y, color=COLOURS[i], ls=DASHES[i], marker=MARKERS[i], ms=3.5, lw=1, label=label)
-                note(ax, "both", f"{name}, {label}", x=x, y=y)
-            for step, (x, y) in enumerate(np.asarray(estimated, dtype=float)):
+                ax.plot(x, y, color=COLOURS[c], ls=DASHES[c], marker=MARKERS[c], ms=3.5, lw=1, label=label)
+                at = {"panel": [k] * len(x), "step": range(len(x)), COORDINATES[0]: x, COORDINATES[1]: y}
+                note(ax, "both", f"{name}, {label}", label == "true", **at)
+            for steps, (x, y) in _met(np.asarray(estimated, dtype=float)):
                 out = 9 / max(np.hypot(x, y), 1e-9)  # points, away from the centre
-                ax.annotate(str(step), (x, y), (out * x, out * y), textcoords="offset points", ha="center", va="center")
+                at = {"xytext": (out * x, out * y), "textcoords": "offset points"}
+                ax.annotate(", ".join(map(str, steps)), (x, y), ha="center", va="center", **at)
             ax.set(aspect="equal", xticks=[-1, 0, 1], yticks=[-1, 0, 1])
         line_of_axes[0].set_ylabel(name)
     legend_above(figure, [grid[0, 0]], 2)
@@ -266,43 +268,16 @@ def coincidence(x: Values, y: Values, xlabel: str, ylabel: str, *, band: float, 
     return figure
 
 
-@drawing
-def hold(
-    figure: Figure, *, xlim: tuple[float, float], ylim: tuple[float, float], title: str = "", columns: int = 4
-) -> Figure:
-    """The figure with axes and a legend that stay where they are, so that frames of it can be compared.
-
-    `title` is what this frame shows, a sentence; every frame has room for two lines of it.
-    """
-    ax = figure.axes[0]
-    ax.set(xlim=xlim, ylim=ylim)
-    if old := ax.get_legend():
-        old.remove()
-        legend_above(figure, [ax], columns)
-    return titled(figure, title, lines=2) if title else figure
-
-
-@drawing
-def upright(figure: Figure, x: float, name: str = "", y: float = 0.0, *, right: bool = False) -> Figure:
-    """The figure with a dotted vertical line at x, and its name at height y, left of the line or right of it."""
-    ax = figure.axes[0]
-    ax.axvline(x, color=BLACK, lw=1, ls=":")
-    side, aside = ("left", 4) if right else ("right", -4)
-    ax.annotate(name, (x, y), (aside, 0), textcoords="offset points", ha=side, color=BLACK)
-    return figure
-
-
-@drawing
-def adjusted(figure: Figure, *panels: Mapping[str, object], **one: object) -> Figure:
-    """The figure with settings of its axes, as `Axes.set` takes them: of each panel, or by name of the only one.
-
-    A panel whose ticks are set has no smaller ones.
-    """
-    for ax, given in zip(figure.axes, panels or (one,), strict=True):
-        ax.set(**given)
-        if {"xticks", "yticks"} & given.keys():
-            ax.minorticks_off()
-    return figure
+def _met(path: np.ndarray) -> list[tuple[list[int], np.ndarray]]:
+    """The steps of a path, and where; those that come back share a place."""
+    met: list[tuple[list[int], np.ndarray]] = []
+    for step, place in enumerate(path):
+        near = [steps for steps, other in met if np.linalg.norm(place - other) < 0.4 * np.linalg.norm(other)]
+        if near:
+            near[0].append(step)
+        else:
+            met.append(([step], place))
+    return met
 
 
 def _axes(height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
@@ -316,7 +291,7 @@ def _heat(ax: Axes, values: Tensor, unit: str, *, horizontal: bool, signed: bool
     limit = float(values.abs().max())
     low, colours = (-limit, "RdBu_r") if signed else (0, "Blues")
     note_matrix(ax, values, unit)
-    image = ax.imshow(values, cmap=colours, vmin=low, vmax=limit, interpolation="nearest", aspect="auto")
+    image = ax.imshow(np.asarray(values), cmap=colours, vmin=low, vmax=limit, interpolation="nearest", aspect="auto")
     ax.grid(False)
     ax.spines[["top", "right"]].set_visible(True)
     for axis in (ax.xaxis, ax.yaxis):

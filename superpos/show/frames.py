@@ -68,12 +68,16 @@ class Frame:
 
 @dataclass(frozen=True)
 class Frames:
-    """All frames of a figure, the last slider changing fastest; what a cell shows while the book is built."""
+    """All frames of a figure, the last slider changing fastest; what a cell shows while the book is built.
+
+    `text` is the first of them as SVG whose letters can be selected.
+    """
 
     name: str
     sliders: dict[str, Slider]
     frames: list[Frame]
     start: dict[str, Value]
+    text: str = ""
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         parameters = [
@@ -88,6 +92,7 @@ class Frames:
             "text/html": f'<div data-figure="{self.name}">{inline(first.pictures[WIDE.name]["svg"], first.alt)}</div>',
             "text/plain": text,
             mime.FRAMES: record,
+            mime.TEXT: self.text,
         }
 
 

@@ -10,11 +10,11 @@ from matplotlib.patches import Rectangle
 from superpos.show.data import Drawn, note
 from superpos.show.series import BLACK, Series, draw, ends
 from superpos.show.sheet import drawing, sheet
+from superpos.show.vector import letters
 
 # Six of Okabe & Ito's colours and three more; no grey, which means several circuits on one slot. The number of the
 # circuit stands beside each: colour is never the only cue.
 OWNERS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#8C6D31", "#A3B100", "#5D3A9B")
-_LIGHT = {"#56B4E9", "#E69F00", "#A3B100", "#CC79A7"}  # take black letters
 _WRONG = "#B00020"
 
 
@@ -31,12 +31,19 @@ class Lane:
 def cells(lanes: Sequence[Lane], *, owners: bool = False, height: float = 3.1) -> Figure:
     """Cells side by side, states on the left (slot i) and where they go on the right (slot j); `owners` adds, in
     front, the matrix of weights with the number of the circuit that owns each."""
-    figure = Drawn(figsize=(sheet().width, sheet().tall * height), layout="constrained")
-    axes = figure.subplots(1, len(lanes) + owners, squeeze=False)[0]
+    here, count = sheet(), len(lanes)
+    if owners and here.stacked:
+        figure = Drawn(figsize=(here.width, 1.8 * here.tall * height), layout="constrained")
+        grid = figure.add_gridspec(2, count, height_ratios=(1, 1.2))
+        matrix, places = grid[0, :], [grid[1, k] for k in range(count)]
+    else:
+        figure = Drawn(figsize=(here.width, here.tall * height), layout="constrained")
+        grid = figure.add_gridspec(1, count + owners)
+        matrix, places = grid[0, 0], [grid[0, k + owners] for k in range(count)]
     if owners:
-        _matrix(axes[0], lanes[0].n)
-    for ax, lane in zip(axes[int(owners) :], lanes, strict=True):
-        _cell(ax, lane)
+        _matrix(figure.add_subplot(matrix), lanes[0].n)
+    for place, lane in zip(places, lanes, strict=True):
+        _cell(figure.add_subplot(place), lane)
     return figure
 
 
@@ -44,11 +51,20 @@ def cells(lanes: Sequence[Lane], *, owners: bool = False, height: float = 3.1) -
 def cells_and_curves(
     lanes: Sequence[Lane], series: Sequence[Series], xlabel: str, ylabel: str, *, height: float = 3.3
 ) -> Figure:
-    """Cells on the left, curves on logarithmic axes on the right."""
-    figure = Drawn(figsize=(sheet().width, sheet().tall * height), layout="constrained")
-    *left, right = figure.subplots(1, len(lanes) + 1, width_ratios=[*[2.6 / (1 + len(lanes))] * len(lanes), 1.25])
-    for ax, lane in zip(left, lanes, strict=True):
-        _cell(ax, lane)
+    """Cells on the left, at most two, curves on logarithmic axes on the right; or the curves below."""
+    here, count = sheet(), len(lanes)
+    if here.stacked:
+        figure = Drawn(figsize=(here.width, 1.9 * here.tall * height), layout="constrained")
+        grid = figure.add_gridspec(2, 4)
+        first = 2 - count  # one cell stands in the middle
+        places, below = [grid[0, first + 2 * k : first + 2 * k + 2] for k in range(count)], grid[1, :]
+    else:
+        figure = Drawn(figsize=(here.width, here.tall * height), layout="constrained")
+        grid = figure.add_gridspec(1, count + 1, width_ratios=[*[2.6 / (1 + count)] * count, 1.25])
+        *places, below = (grid[0, k] for k in range(count + 1))
+    for place, lane in zip(places, lanes, strict=True):
+        _cell(figure.add_subplot(place), lane)
+    right = figure.add_subplot(below)
     draw(right, series, "xy")
     right.set(xlabel=xlabel, ylabel=ylabel)
     right.set_xticks(right.get_xticks()[::2], [tick.get_text() for tick in right.get_xticklabels()[::2]])  # narrow
@@ -70,11 +86,11 @@ def _cell(ax: Axes, lane: Lane) -> None:
         if wrong:
             style = {"lw": 2.0, "color": _WRONG, "ls": (0, (3, 2)), "zorder": 2}
         ax.plot([0, 1], [i, j], **style)
-        state = ", active" if own else ", wrongly heard" if wrong else ""
-        note(ax, "line", f"circuit {t}{state}, from slot to slot", x=[0, 1], y=[i, j])
+        state = "active" if own else "wrongly heard" if wrong else "silent"
+        note(ax, "weight", state, **{"circuit": [t], "from slot i": [i], "to slot j": [j]})
         if own or not pairs:
             disc = {"boxstyle": "circle,pad=0.08", "fc": OWNERS[t % 9], "ec": "none"}
-            way = 1 / (n + 1)  # there the discs of all circuits are equally far apart, so that none lies on another
+            way = 0.4 if own else 1 / (n + 1)  # where no disc lies on another; those of all are equally far apart here
             at = (way, i + way * (j - i))
             ax.annotate(str(t), at, fontsize=sheet().text, ha="center", va="center", zorder=4, color=ink(t), bbox=disc)
     collide = len(pairs) > 1
@@ -95,7 +111,8 @@ def _cell(ax: Axes, lane: Lane) -> None:
 
 def _matrix(ax: Axes, n: int) -> None:
     places = [divmod(t, n) for t in range(n * n)]
-    note(ax, "matrix", "circuit", x=[i for i, _ in places], y=[j for _, j in places], value=range(n * n))
+    slots = {"from slot i": [i for i, _ in places], "to slot j": [j for _, j in places]}
+    note(ax, "weight", "owner", **slots, circuit=range(n * n))
     for t, (i, j) in enumerate(places):
         ax.add_patch(Rectangle((i - 0.47, j - 0.47), 0.94, 0.94, color=OWNERS[t % 9]))
         ax.text(i, j, str(t), ha="center", va="center", color=ink(t), fontsize=sheet().text)
@@ -107,7 +124,8 @@ def _matrix(ax: Axes, n: int) -> None:
 
 
 def ink(t: int) -> str:
-    return "black" if OWNERS[t % 9] in _LIGHT else "white"
+    """The letters that can be read on the colour of circuit t."""
+    return letters(OWNERS[t % 9])
 
 
 def _bare(ax: Axes) -> None:

@@ -5,6 +5,7 @@ are the network's own: `walk` takes them from its layers, `picture` draws them.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -17,14 +18,35 @@ from superpos.show.plane import plane
 from superpos.show.series import BLACK
 from superpos.show.sheet import drawing, sheet
 from superpos.show.titles import titled
+from superpos.show.vector import legible
 from superpos.show.walking import PARTS, QUIET, Step, text, walk
 
 __all__ = ["Step", "picture", "plane", "terms", "walk"]
 
-_WIDE, _HEAD, _FOOT = 5.3, 0.4, 0.72  # inches: the drawing, above the rows, below them
-_ROW, _TALLER = 0.8, 1.05  # a row; one in which arrows carry numbers
-_READS, _NEURON, _WRITES = 1.26, 2.95, 4.7  # the middles of the columns
-_BOX, _TALL, _ROUND = 0.62, 0.36, 0.27  # a box's width and height; a neuron's radius
+
+@dataclass(frozen=True)
+class _Places:
+    """Where things stand, in inches from the upper left corner."""
+
+    wide: float  # the drawing
+    reads: float  # the middles of the columns
+    neuron: float
+    writes: float
+    row: float  # the height of a row
+    foot: float  # below the rows
+    box: tuple[float, float]  # a box's width and height
+    radius: float  # of a neuron
+    below: float  # from the middle of a neuron to the words below it,
+    under: float  # and from that of a box
+    along: float = 0.33  # of an arrow to a neuron, to its number
+    above: bool = False  # whether a circuit's name stands above its box; else left of it
+    head: float = 0.4  # above the rows
+
+
+_WIDE = _Places(5.3, 1.26, 2.95, 4.7, row=0.8, foot=0.72, box=(0.62, 0.36), radius=0.27, below=0.39, under=0.31)
+_WIDE_FEW = replace(_WIDE, row=1.05)  # arrows carry numbers, which need room
+_NARROW = _Places(3.55, 1.02, 2.05, 3.07, row=0.7, foot=0.9, box=(0.5, 0.28), radius=0.23, below=0.32, under=0.28)
+_NARROW_FEW = replace(_NARROW, reads=0.29, neuron=1.8, row=1.15, along=0.45, above=True)
 _WHITE = {"fc": "white", "ec": "none", "pad": 0.8}  # behind letters on a line
 _PALE, _GREY = "#8a8a8a", "#555555"
 
@@ -41,7 +63,7 @@ def picture(step: Step, *, finding: str = "") -> Figure:
         finding: said above it in the place of the step's own sentence.
     """
     figure, _ = _drawn(step)
-    return titled(figure, finding or step.said, lines=3)
+    return titled(figure, finding or step.said, lines=2 if finding else 3)
 
 
 @drawing
@@ -58,39 +80,51 @@ def terms(step: Step, finding: str) -> Figure:
     if step.part != "writes" or not _murmurs(step) or not step.silent:
         raise ValueError(f"the step is {step.title!r}; terms are drawn where silent circuits read and have written")
     figure, (rows, places) = _drawn(step)
-    ax, t, u = figure.axes[0], step.active[0], step.silent[0]
-    n = int(step.carriers[u, 0])
+    ax, at, t, u = figure.axes[0], _places(step), step.active[0], step.silent[0]
+    n, aside = int(step.carriers[u, 0]), at.under
     named = {
-        "read-off": (_READS, rows[u] + 0.31),
-        "read-in": ((_READS + _NEURON) / 2 - 0.1, (rows[u] + places[n]) / 2),
-        "neuron": (_NEURON + 0.6, places[n]),
-        "own": (_WRITES, rows[t] - 0.31),
-        "written back": ((_NEURON + _WRITES) / 2 + 0.25, sum(ax.get_ylim()) - 0.4),
+        "read-off": (at.reads, rows[u] + aside),
+        "read-in": ((at.reads + at.neuron) / 2 - 0.1, (rows[u] + places[n]) / 2),
+        "neuron": (at.neuron + at.radius + 0.0285 * sheet().text, places[n]),
+        "own": (at.writes, rows[t] - aside),
+        "written back": ((at.neuron + at.writes) / 2 + 0.25, sum(ax.get_ylim()) - at.foot + 0.32),
     }
     for name, (x, y) in named.items():
         word = ax.text(x, y, name, ha="center", va="center", weight="bold", bbox=_WHITE, zorder=6)
         word.set_in_layout(False)
-        note(ax, "term", name, x=[x], y=[y])
+        note(ax, "term", name, **{"inches from the left": [x], "inches from the top": [y]})
     return titled(figure, finding)
+
+
+def _few(step: Step) -> bool:
+    """Arrows carry their numbers."""
+    return step.carriers.numel() <= 4
+
+
+def _places(step: Step) -> _Places:
+    if sheet().stacked:
+        return _NARROW_FEW if _few(step) else _NARROW
+    return _WIDE_FEW if _few(step) else _WIDE
 
 
 def _drawn(step: Step) -> tuple[Figure, list[list[float]]]:
     """The figure, and how far down the circuits and the neurons stand."""
-    T, M, few = len(step.reads), len(step.neurons), step.carriers.numel() <= 4
-    tall = max(T, M) * (_TALLER if few else _ROW)
-    high = _HEAD + tall + (_FOOT if _murmurs(step) else 0.0)
-    figure = Drawn(figsize=(sheet().width, high * sheet().width / _WIDE), layout="constrained")
+    T, M = len(step.reads), len(step.neurons)
+    at = _places(step)
+    tall = max(T, M) * at.row
+    high = at.head + tall + (at.foot if _murmurs(step) else 0.0)
+    figure = Drawn(figsize=(sheet().width, high * sheet().width / at.wide), layout="constrained")
     ax = figure.subplots()
-    ax.set(xlim=(0, _WIDE), ylim=(high, 0), aspect="equal")
+    ax.set(xlim=(0, at.wide), ylim=(high, 0), aspect="equal")
     ax.set_axis_off()
-    rows, places = ([_HEAD + (k + 0.5) * tall / count for k in range(count)] for count in (T, M))
+    rows, places = ([at.head + (k + 0.5) * tall / count for k in range(count)] for count in (T, M))
     done = PARTS.index(step.part)
-    heads = (_READS, "reads"), (_NEURON, f"neurons, layer {step.layer + 1}"), (_WRITES, "writes")
+    heads = (at.reads, "reads"), (at.neuron, f"neurons, layer {step.layer + 1}"), (at.writes, "writes")
     for k, (x, head) in enumerate(heads[: 1 + done]):
         ax.text(x, 0.15, head, ha="center", va="center", color=BLACK, weight="bold" if k == done else "normal")
     if done > 0:
-        _arrows(ax, step, rows, places, few)
-        _neurons(ax, step, places, few)
+        _arrows(ax, step, rows, places)
+        _neurons(ax, step, places)
     _states(ax, step, rows)
     if _murmurs(step):
         _loop(ax, step, high)
@@ -104,49 +138,56 @@ def _murmurs(step: Step) -> bool:
 
 
 def _states(ax: Axes, step: Step, rows: Sequence[float]) -> None:
+    at = _places(step)
     for t, y in enumerate(rows):
         holds = f"holds {text(step.holds[t])}" if t in step.active else "silent"
-        ax.text(0.02, y, f"circuit {t + 1}\n{holds}", va="center", color=OWNERS[t], linespacing=1.25)
-        _box(ax, _READS, y, step.reads[t], t, t in step.active)
+        name = f"circuit {t + 1}\n{holds}"
+        height, va = (y - at.box[1] / 2 - 0.05, "bottom") if at.above else (y, "center")
+        ax.text(0.02, height, name, va=va, color=legible(OWNERS[t]), linespacing=1.25)
+        _box(ax, (at.reads, y), at.box, step.reads[t], t, t in step.active)
         if step.part == "writes":
-            _box(ax, _WRITES, y, step.writes[t], t, t in step.active)
-            at = {"ha": "center", "va": "center", "color": BLACK, "bbox": _WHITE, "zorder": 3.6}
-            ax.text(_WRITES, y + 0.31, f"should be {text(step.should[t])}", **at)
-    note(ax, "reads", "circuits", holds=step.holds, value=step.reads)
+            _box(ax, (at.writes, y), at.box, step.writes[t], t, t in step.active)
+            words = {"ha": "center", "va": "center", "color": BLACK, "bbox": _WHITE, "zorder": 3.6}
+            ax.text(at.writes, y + at.under, f"should be {text(step.should[t])}", **words)
+    numbers = range(1, len(rows) + 1)
+    note(ax, "reads", "circuits", circuit=numbers, holds=step.holds, reads=step.reads)
     if step.part == "writes":
-        note(ax, "writes", "circuits", value=step.writes, should=step.should)
+        note(ax, "writes", "circuits", circuit=numbers, writes=step.writes, **{"should write": step.should})
 
 
-def _neurons(ax: Axes, step: Step, places: Sequence[float], few: bool) -> None:
-    note(ax, "neurons", "large neurons", given=step.given, value=step.neurons)
+def _neurons(ax: Axes, step: Step, places: Sequence[float]) -> None:
+    at = _places(step)
+    numbers = range(1, len(places) + 1)
+    note(ax, "neurons", "large neurons", neuron=numbers, given=step.given, answers=step.neurons)
     for n, y in enumerate(places):
         owners = [t for t, some in enumerate(step.carriers.tolist()) if n in some]
         if not owners:
             continue  # nobody's neuron
         on = bool(step.neurons[n] > 0)
         colour = OWNERS[owners[0]] if len(owners) == 1 else _GREY
-        ax.add_patch(Circle((_NEURON, y), _ROUND, fc=colour if on else "white", ec=colour, lw=1.8, zorder=4))
+        ax.add_patch(Circle((at.neuron, y), at.radius, fc=colour if on else "white", ec=colour, lw=1.8, zorder=4))
         letters = BLACK if not on else "white" if len(owners) != 1 else ink(owners[0])
-        ax.text(_NEURON, y, text(step.neurons[n]), ha="center", va="center", zorder=5, color=letters)
+        ax.text(at.neuron, y, text(step.neurons[n]), ha="center", va="center", zorder=5, color=letters)
         parts = [step.w_in[t] * step.reads[t] for t in owners]
         parts = [part for part in parts if abs(part) > QUIET]
-        told = f"ReLU({_sum(parts) if few and parts else text(step.given[n])})"
-        ax.text(_NEURON, y + 0.39, told, ha="center", va="center", zorder=3.6, bbox=_WHITE)
+        told = f"ReLU({_sum(parts) if _few(step) and parts else text(step.given[n])})"
+        ax.text(at.neuron, y + at.below, told, ha="center", va="center", zorder=3.6, bbox=_WHITE)
 
 
-def _arrows(ax: Axes, step: Step, rows: Sequence[float], places: Sequence[float], numbers: bool) -> None:
-    S = step.carriers.shape[1]
+def _arrows(ax: Axes, step: Step, rows: Sequence[float], places: Sequence[float]) -> None:
+    S, at = step.carriers.shape[1], _places(step)
+    left, right = at.neuron - at.radius, at.neuron + at.radius
     for t, y in enumerate(rows):
         for n in step.carriers[t].tolist():
             w, flows = step.w_in[t], abs(step.w_in[t] * step.reads[t]) > QUIET
-            _arrow(ax, (_READS + _BOX / 2, y), (_NEURON - _ROUND, places[n]), w, t, bool(flows), 0.33 * numbers)
+            _arrow(ax, (at.reads + at.box[0] / 2, y), (left, places[n]), w, t, bool(flows), at.along * _few(step))
             note(ax, "arrow", f"circuit {t + 1} to neuron {n + 1}", weight=[w])
             if step.part == "writes":
                 w, flows = step.w_out[t] / S, abs(step.w_out[t] * step.neurons[n]) > QUIET
                 rise = places[n] - y  # the number keeps clear of the words below boxes and neurons
                 along = 0.42 if rise > 0.1 else 0.66 if rise < -0.1 else 0.5
-                start, end = (_NEURON + _ROUND, places[n]), (_WRITES - _BOX / 2, y)
-                _arrow(ax, start, end, w, t, bool(flows), along * numbers)
+                start, end = (right, places[n]), (at.writes - at.box[0] / 2, y)
+                _arrow(ax, start, end, w, t, bool(flows), along * _few(step))
                 note(ax, "arrow", f"neuron {n + 1} to circuit {t + 1}", weight=[w])
 
 
@@ -158,29 +199,41 @@ def _arrow(
     ax.annotate("", end, start, arrowprops=style, zorder=3 if flows else 2)
     if number:
         x, y = (a + number * (b - a) for a, b in zip(start, end, strict=True))
-        ax.text(x, y, f"× {text(w)}", ha="center", va="center", color=OWNERS[t], bbox=_WHITE, zorder=3.7)
+        ax.text(x, y, f"× {text(w)}", ha="center", va="center", color=legible(OWNERS[t]), bbox=_WHITE, zorder=3.7)
 
 
 def _loop(ax: Axes, step: Step, high: float) -> None:
     """What is written goes into the stream, and is read again; below, what that has come to."""
-    top, low, now = high - _FOOT + 0.08, high - 0.4, step.layer > 0 and step.part == "reads"
+    at = _places(step)
+    top, low, now = high - at.foot + 0.08, high - at.foot + 0.32, step.layer > 0 and step.part == "reads"
     style = {"color": BLACK if now else _PALE, "lw": 2.2 if now else 1.0}
-    ax.plot([_WRITES, _WRITES, _READS, _READS], [top, low, low, top + 0.1], **style)
-    ax.annotate("", (_READS, top - 0.02), (_READS, low), arrowprops={"arrowstyle": "-|>", **style})
-    ax.text(_NEURON, low, "the stream", ha="center", va="center", color=BLACK if now else _GREY, bbox=_WHITE)
+    ax.plot([at.writes, at.writes, at.reads, at.reads], [top, low, low, top + 0.1], **style)
+    ax.annotate("", (at.reads, top - 0.02), (at.reads, low), arrowprops={"arrowstyle": "-|>", **style})
+    ax.text(
+        (at.reads + at.neuron) / 2,
+        low,
+        "the stream",
+        ha="center",
+        va="center",
+        color=BLACK if now else _GREY,
+        bbox=_WHITE,
+    )
     so_far = " → ".join(text(value) for value in step.heard)
-    ax.text(0.02, high - 0.1, f"mean square read by silent circuits: {so_far}", va="center")
-    note(ax, "heard", "mean square read by silent circuits", x=range(len(step.heard)), y=step.heard)
+    gap = "\n" if sheet().stacked else " "
+    ax.text(0.02, high - 0.04, f"mean square read by silent circuits:{gap}{so_far}", va="bottom", linespacing=1.25)
+    read = {"layers before": range(len(step.heard)), "mean square read by silent circuits": step.heard}
+    note(ax, "heard", "the stream", **read)
 
 
-def _box(ax: Axes, x: float, y: float, value: Tensor, t: int, active: bool) -> None:
+def _box(ax: Axes, at: tuple[float, float], size: tuple[float, float], value: Tensor, t: int, active: bool) -> None:
     loud = abs(value) > QUIET
     face = OWNERS[t] if active else "white"
     style = "round,pad=0,rounding_size=0.08"
-    corner = (x - _BOX / 2, y - _TALL / 2)
-    ax.add_patch(FancyBboxPatch(corner, _BOX, _TALL, boxstyle=style, fc=face, ec=OWNERS[t], lw=1.8, zorder=4))
+    (x, y), (wide, tall) = at, size
+    corner = (x - wide / 2, y - tall / 2)
+    ax.add_patch(FancyBboxPatch(corner, wide, tall, boxstyle=style, fc=face, ec=OWNERS[t], lw=1.8, zorder=4))
     if loud and not active:
-        shade = FancyBboxPatch(corner, _BOX, _TALL, boxstyle=style, fc=OWNERS[t], ec="none", alpha=0.3, zorder=4)
+        shade = FancyBboxPatch(corner, wide, tall, boxstyle=style, fc=OWNERS[t], ec="none", alpha=0.3, zorder=4)
         ax.add_patch(shade)
     ax.text(x, y, text(value), ha="center", va="center", zorder=5, color=ink(t) if active else BLACK)
 

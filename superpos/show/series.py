@@ -15,7 +15,7 @@ from torch import Tensor
 
 from superpos.show.data import note
 from superpos.show.sheet import sheet
-from superpos.show.titles import Ends, legend_over
+from superpos.show.titles import Ends, legend_above, legend_over
 
 # Okabe & Ito's palette: distinct for every kind of colour vision. Marker and line style are the second cue.
 # One colour has one meaning in the whole book:
@@ -42,6 +42,7 @@ class Series:
         label: its name in the legend; empty for none.
         x, y: its values.
         error: half the length of the error bars (one standard error, unless the figure says otherwise).
+        predicted: whether it is theory and no measurement; None: lines are, points are not.
         group: series of one group share colour and marker: what is measured and what is predicted for it.
     """
 
@@ -51,6 +52,7 @@ class Series:
     y: Values
     error: Values | None = None
     group: int | None = None
+    predicted: bool | None = None
 
 
 points, line, both = (partial(Series, kind) for kind in ("points", "line", "both"))
@@ -64,7 +66,7 @@ def draw(ax: Axes, series: Sequence[Series], log: str) -> None:
     for i, one in enumerate(series):
         group = i if one.group is None else one.group
         x, y = np.asarray(one.x, dtype=float), np.asarray(one.y, dtype=float)
-        note(ax, one.kind, one.label or named.get(group, ""), x=x, y=y, error=one.error)
+        note(ax, one.kind, one.label or named.get(group, ""), one.predicted, x=x, y=y, error=one.error)
         if one.kind != "points":
             label = one.label if one.kind == "line" else None
             dash = next(black if group % 7 == 5 else coloured)
@@ -122,7 +124,7 @@ def ends(ax: Axes, series: Sequence[Series]) -> None:
             named.append((one.label, colour, *seen[seen[:, 0].argmax()]))
     wide = max((TextPath((0, 0), name, size=sheet().text).get_extents().width for name, *_ in named), default=0.0)
     if sheet().stacked and wide > 0.22 * 72 * sheet().width:
-        legend_over(ax)  # there is no room beside the lines
+        legend(ax)  # there is no room beside the lines
     elif named:
         Ends(ax, named)
 
@@ -172,7 +174,10 @@ def _clear(paths: Sequence[np.ndarray], left: float, wide: float, low: float, hi
 def legend(ax: Axes) -> None:
     """A legend, if anything has a name: where there is room, or on a phone above."""
     handles, labels = ax.get_legend_handles_labels()
-    if labels and sheet().stacked:
+    assert ax.figure is not None
+    if labels and sheet().stacked and len(ax.figure.axes) == 1:
+        legend_above(ax.figure, [ax], 3)  # pyright: ignore[reportArgumentType]
+    elif labels and sheet().stacked:
         legend_over(ax)
     elif labels:
         ax.legend(handles, labels)

@@ -8,9 +8,10 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from superpos.codes import Code
-from superpos.show.data import Drawn, note
+from superpos.show.data import COORDINATES, Drawn, note
 from superpos.show.series import BLACK, COLOURS
 from superpos.show.sheet import drawing, sheet
+from superpos.show.vector import letters
 
 _PALE = "#c9c9c9"
 
@@ -38,7 +39,7 @@ def meetings(code: Code, t: int, *, height: float = 3.5) -> Figure:
         colour = {"chosen": COLOURS[0], "meets it": COLOURS[1], "does not": _PALE}[role]
         ax.plot([u, u], [min(slots), max(slots)], color=colour, lw=1, alpha=0.6, zorder=1)
         ax.scatter([u] * len(slots), slots, s=58, color=colour, marker="s", zorder=2)
-        note(ax, "points", f"circuit {u}, {role}", x=[u] * len(slots), y=slots)
+        note(ax, "weight", role, circuit=[u] * len(slots), slot=slots)
         for slot in set(slots) & set(code.slots[t].tolist()) if met[u] else ():
             for size in (150, 270)[: min(int(met[u]), 2)]:
                 ax.scatter(u, slot, s=size, facecolor="none", edgecolor=COLOURS[1], lw=1.4, zorder=3)
@@ -55,10 +56,16 @@ def switch(
 ) -> Figure:
     """An idle slot that reads the S slots of an active circuit, `linked` of them at 1/S, the others at −χ.
 
-    On the right what it reads with 0, 1, 2 … of them linked, as rungs of a ladder; from `step` on it is switched on.
+    On the right, or below, what it reads with 0, 1, 2 … of them linked, as rungs of a
+    ladder; from `step` on it is switched on.
     """
-    figure = Drawn(figsize=(sheet().width, sheet().tall * height), layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
+    here = sheet()
+    if here.stacked:
+        figure = Drawn(figsize=(here.width, 1.9 * here.tall * height), layout="constrained")
+        left, right = figure.subplots(2, 1)
+    else:
+        figure = Drawn(figsize=(here.width, here.tall * height), layout="constrained")
+        left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
     on = levels[linked] > step
     middle = (S - 1) / 2
     for k in range(S):
@@ -72,9 +79,10 @@ def switch(
         weight = f"1/{S}" if own else f"−{chi:.3f}"
         at = (0.36, k + 0.36 * (middle - k))
         left.text(*at, weight, ha="center", va="center", fontsize=sheet().text, color=BLACK, bbox=_paper(), zorder=5)
-        note(left, "line", f"from slot {k}", x=[0, 1], y=[k, middle], weight=[1 / S if own else -chi] * 2)
+        note(left, "weight", f"from slot {k}", slot=[k], weight=[1 / S if own else -chi])
     left.scatter(1, middle, s=520, color=COLOURS[1] if on else "white", edgecolor=BLACK, zorder=3)
-    left.text(1, middle, "on" if on else "off", ha="center", va="center", fontsize=sheet().text, zorder=4)
+    state = {"s": "on", "color": letters(COLOURS[1])} if on else {"s": "off"}
+    left.text(1, middle, **state, ha="center", va="center", fontsize=sheet().text, zorder=4)
     left.text(0, S - 0.35, "slots of the\nactive circuit", ha="center", va="bottom", fontsize=sheet().text)
     left.text(1, middle + 0.21 * S, "idle slot", ha="center", va="bottom", fontsize=sheet().text)
     left.set(xlim=(-0.28, 1.2), ylim=(-0.7, 1.28 * S + 0.6))
@@ -95,7 +103,7 @@ def _ladder(ax: Axes, levels: Sequence[float], linked: int, step: float) -> None
         ax.text(
             0.57, y, words, va="center", fontsize=sheet().text, color=BLACK, fontweight="bold" if chosen else "normal"
         )
-    note(ax, "points", "reads", x=list(range(len(levels))), y=list(levels))
+    note(ax, "levels", "idle slot", **{"linked slots": range(len(levels)), "on-indicator read": levels})
     ax.set(xlim=(0, 2.05), ylim=(-0.45, 1.08), ylabel="on-indicator that the idle slot reads")
     ax.set_xticks([])
     ax.grid(False)
@@ -111,16 +119,22 @@ def circle(
     outside the panel is an arrow at its edge. The on-indicator is the one that is read, α̂, or the one `kept`, α.
     """
     indicator = "$\\alpha$" if kept else "$\\hat\\alpha$"
-    count = len(next(iter(rows.values()))[0])
-    figure = Drawn(figsize=(sheet().width, sheet().tall * height * len(rows)), layout="constrained")
-    grid = figure.subplots(len(rows), count, squeeze=False, sharex=True, sharey=True)
-    for axes, (name, (true, read, alpha)) in zip(grid, rows.items(), strict=True):
+    count, here = len(next(iter(rows.values()))[0]), sheet()
+    lines = 2 if here.stacked else 1  # of panels, for each row
+    size = (here.width, here.tall * height * len(rows) * lines)
+    figure = Drawn(figsize=size, layout="constrained")
+    across = -(-count // lines)
+    grid = figure.subplots(len(rows) * lines, across, squeeze=False, sharex=True, sharey=True)
+    for spare in grid.reshape(len(rows), -1)[:, count:].flat:
+        spare.set_axis_off()
+    for axes, (name, (true, read, alpha)) in zip(grid.reshape(len(rows), -1)[:, :count], rows.items(), strict=True):
         for k, ax in enumerate(axes):
             _on_circle(ax, np.asarray(true[k], dtype=float), np.asarray(read[k], dtype=float), reach)
             layer = f"layer {k}" if k else "input"
             ax.set_title(f"{layer}\n{indicator} = {float(alpha[k]):.2f}", fontsize=sheet().text, loc="center")
             for label, path in (("true", true), ("read", read)):
-                note(ax, "points", f"{name}, {label}".strip(", "), x=path[k : k + 1, 0], y=path[k : k + 1, 1])
+                at = {"layer": [k], **dict(zip(COORDINATES, path[k : k + 1].T, strict=True))}
+                note(ax, "points", f"{name}, {label}".strip(", "), label == "true", **at)
         axes[0].set_ylabel(name, fontsize=sheet().text)
     return figure
 

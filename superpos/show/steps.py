@@ -22,7 +22,7 @@ from superpos.show.series import BLACK
 from superpos.show.sheet import drawing, sheet
 from superpos.show.titles import broken
 
-_LEFT, _GAP = 1.36, 0.18  # inches: the names on the left, between two blocks of cells
+_NAMES, _GAP = 0.118, 0.18  # inches a point: the names on the left; inches: between two blocks of cells
 _ROW, _ROWS, _TOP = 0.36, 8.3, 0.97  # inches a row; rows of the figure; inches for what is said above
 _SEVERAL, _PALE = "#dddddd", "#6b6b6b"  # a sum of several circuits; a zero
 _SLOTS = ("state", "key", "tie", "taken", "above", "below", "match")  # have numbers for each slot of the entry
@@ -216,28 +216,23 @@ def picture(step: Step) -> Figure:
     ax.set(xlim=(0, sheet().width), ylim=(_ROWS, 0))
     ax.set_axis_off()
     said = "\n".join([step.title, *broken(step.said, sheet().width - 0.16, sheet().text)])
-    ax.set_title(
-        said,
-        loc="left",
-        fontsize=sheet().text,
-        x=0.015,
-        y=1 + (_TOP - 0.12) / (height - _TOP),
-        va="top",
-        linespacing=1.3,
-    )
+    above = 1 + (_TOP - 0.12) / (height - _TOP)
+    ax.set_title(said, loc="left", fontsize=sheet().text, x=0.015, y=above, va="top", linespacing=1.3)
     y, kind, drawn = 0.0, "", []
     for row in step.rows:
-        blocks, cells = row.values.shape
+        blocks, across = row.values.shape
         own = _owners(step, row.kind, blocks)
-        wide = (sheet().width - _LEFT - 0.1 + _GAP) / max(2, blocks) - _GAP
-        lefts = [_LEFT + s * (wide + _GAP) for s in range(blocks)]
+        left = _NAMES * sheet().text
+        wide = (sheet().width - left - 0.1 + _GAP) / max(2, blocks) - _GAP
+        lefts = [left + s * (wide + _GAP) for s in range(blocks)]
         if row.kind != kind:
             y, kind = _heads(ax, y + 0.3 * bool(kind), row.kind, lefts, wide, own), row.kind
-        _name(ax, y, row.name)
-        note(ax, "cells", row.name, x=range(row.values.numel()), value=row.values.flatten().tolist())
-        each = wide / max(3, cells)
+        _name(ax, left, y, row.name)
+        cells = row.values.flatten().tolist()
+        note(ax, "cells", row.name, cell=range(len(cells)), number=cells)
+        each = wide / max(3, across)
         for x, values, whose in zip(lefts, row.values.tolist(), own, strict=True):
-            spread = whose if len(whose) == cells else [*whose] * cells
+            spread = whose if len(whose) == across else [*whose] * across
             drawn += [(x + c * each, y, each, value, spread[c]) for c, value in enumerate(values)]
         y += 1.0
     _cells(ax, drawn)
@@ -278,7 +273,7 @@ def _heads(ax: Axes, y: float, kind: str, lefts: Sequence[float], wide: float, o
         ax.text(x, y + 0.5, f"{kind} {s + 1}{of}", va="center", fontsize=sheet().text)
     if kind != "column":
         return y + 1.0
-    _name(ax, y + 0.9, "circuits")
+    _name(ax, lefts[0], y + 0.9, "circuits")
     for x, whose in zip(lefts, own, strict=True):
         for c, who in enumerate(whose):
             at = x + (c + 0.5) * wide / len(whose) - 0.02
@@ -286,8 +281,8 @@ def _heads(ax: Axes, y: float, kind: str, lefts: Sequence[float], wide: float, o
     return y + 1.85
 
 
-def _name(ax: Axes, y: float, text: str) -> None:
-    ax.text(_LEFT - 0.12, y + 0.5, text, ha="right", va="center", fontsize=sheet().text)
+def _name(ax: Axes, left: float, y: float, text: str) -> None:
+    ax.text(left - 0.12, y + 0.5, text, ha="right", va="center", fontsize=sheet().text)
 
 
 def _face(value: float, who: Own) -> str:

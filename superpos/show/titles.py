@@ -18,25 +18,28 @@ from matplotlib.transforms import Bbox
 
 from superpos.show.data import Drawn
 from superpos.show.sheet import drawing, sheet
+from superpos.show.vector import legible
 
 _LEAD, _EDGE, _BELOW = 1.3, 0.06, 0.1  # line spacing; inches beside and above what is said, and below it
+_ROW = 1.6  # of a legend, in heights of its letters
 _ASIDE, _GAP = 5, 1.08  # points between a line's end and its name; from name to name, in heights of a name
 
 
 @drawing
-def titled(figure: Figure, finding: str, *, lines: int = 0) -> Figure:
+def titled(figure: Figure, finding: str, *, lines: int = 0, rows: int = 0) -> Figure:
     """The figure with its finding, a sentence, above everything: the figure grows by what the sentence needs.
 
     Args:
         figure: one with a constrained layout, as all of `figures` are; its legends come to stand below the sentence.
         finding: what the figure shows, as a sentence. It is broken to the width.
         lines: keep room for so many, so that frames of one figure agree in size; 0 for as many as there are.
+        rows: keep room for so many of a legend, if there is one.
 
     Raises:
         ValueError: the finding is empty, needs more than `lines` lines, or has been said before.
     """
     here = sheet()
-    lines = -(-3 * lines // 2) if here.stacked else lines  # a narrow page has room for fewer words in a line
+    lines = -(-6 * lines // 5) if here.stacked else lines  # a narrow page has room for fewer words in a line
     width, height = figure.get_size_inches()
     said = broken(finding, width - 2 * _EDGE)
     if not said:
@@ -58,7 +61,9 @@ def titled(figure: Figure, finding: str, *, lines: int = 0) -> Figure:
         legend.set_loc("upper left")
         legend.set_bbox_to_anchor((0, 1 - top / height), transform=figure.transFigure)
         renderer = RendererAgg(1, 1, figure.dpi)
-        top += legend.get_window_extent(renderer).height / figure.dpi + _BELOW
+        top += (
+            max(legend.get_window_extent(renderer).height / figure.dpi, (_ROW * rows + 0.8) * here.text / 72) + _BELOW
+        )
     engine = figure.get_layout_engine()
     assert isinstance(engine, ConstrainedLayoutEngine), "a finding needs a layout that makes room"
     engine.set(rect=(0, 0, 1, 1 - top / height))
@@ -84,7 +89,7 @@ def legend_over(ax: Axes) -> None:
     for count in range(len(labels), 0, -1):
         made = ax.legend(handles, labels, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, ncols=count)
         box = made.get_window_extent(renderer)
-        if count == 1 or box.width <= 0.86 * ax.figure.bbox.width:  # pyright: ignore
+        if count == 1 or box.width <= 0.8 * ax.figure.bbox.width:  # pyright: ignore
             break
     if labels and title:
         ax.set_title(title, pad=72 * box.height / ax.figure.dpi + 4)  # pyright: ignore
@@ -131,14 +136,17 @@ def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list
 
 
 class Ends(Artist):
-    """Names right of the ends of lines, in their colours: placed while the figure is drawn, when its axes stand."""
+    """Names right of the ends of lines, in their colours as far as these can be read.
+
+    They are placed while the figure is drawn, when its axes stand.
+    """
 
     def __init__(self, ax: Axes, named: Sequence[tuple[str, str, float, float]], size: float = 0.0) -> None:
         """`named` holds (name, colour, x, y) of each, x and y in data."""
         super().__init__()
         self._ax, self._ends = ax, [(float(x), float(y)) for *_, x, y in named]
         self.names = [
-            Text(0, 0, name, color=colour, fontsize=size or sheet().text - 0.3, va="center")
+            Text(0, 0, name, color=legible(colour), fontsize=size or sheet().text - 0.3, va="center")
             for name, colour, *_ in named
         ]
         for name in self.names:

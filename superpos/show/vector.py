@@ -82,6 +82,17 @@ def darkened(colour: str) -> str:
     return next(light for k in range(51) if contrast(light := _mixed(colour, "#ffffff", k / 50), GROUND) >= LEAST)
 
 
+@functools.lru_cache(maxsize=64)
+def legible(colour: str) -> str:
+    """The colour as letters on white may have it: darker, in the same hue, until it can be read."""
+    return next(dark for k in range(51) if contrast(dark := _mixed(colour, "#000000", k / 50), "#ffffff") >= LEAST)
+
+
+def letters(ground: str) -> str:
+    """Black or white, whichever can be read better on this colour."""
+    return max(("black", "#000000"), ("white", "#ffffff"), key=lambda named: contrast(named[1], ground))[0]
+
+
 def contrast(one: str, other: str) -> float:
     """The contrast of two colours, 1 to 21, as WCAG 2.2 defines it."""
     low, high = sorted(_luminance(colour) for colour in (one, other))

@@ -18,6 +18,7 @@ from sphinx.writers.html5 import HTML5Translator
 from superpos.show.mime import FRAMES, PICTURES
 from superpos.show.vector import dark
 
+from .numbers import document, written
 from .places import executed
 
 FOLDER = "explore"  # in the site's folder of images
@@ -59,7 +60,8 @@ def put_in(app: Sphinx, doctree: nodes.document) -> None:
         [shown] = [n for n in figures[0].children if not isinstance(n, nodes.caption | nodes.legend)]
         for image in figures[0].findall(nodes.image):  # of a figure without sliders; alt text is the cell's
             record["frames"][0]["alt"] = image.get("alt", "")
-        write(record | {"name": names[0]}, Path(app.outdir) / app.builder.imagedir / FOLDER / names[0])
+        folder = Path(app.outdir) / app.builder.imagedir / FOLDER
+        write(record | {"name": names[0]}, folder / names[0], app.env.docname)
         shown.replace_self(explorer(record=record | {"name": names[0], "frames": described(record)}))
 
 
@@ -87,7 +89,7 @@ def named(file: str, sheet: str, scheme: str) -> str:
     return file.replace(".svg", f"{more}.svg")
 
 
-def write(record: dict[str, Any], folder: Path) -> None:
+def write(record: dict[str, Any], folder: Path, page: str) -> None:
     """The frames and, beside them, what they show: `data.json`. A figure that is there already has the same name."""
     if folder.exists():
         raise ExtensionError(f"two figures are named {record['name']!r}")
@@ -97,12 +99,8 @@ def write(record: dict[str, Any], folder: Path) -> None:
             (folder / file).write_text(text, encoding="utf8")
     if not record["parameters"]:
         return
-    parameters = [{key: p[key] for key in ("name", "label", "values")} for p in record["parameters"]]
-    frames = [told | {"panels": f["panels"]} for told, f in zip(described(record), record["frames"], strict=True)]
-    for frame in frames:
-        del frame["sizes"]
-    data = {"figure": record["name"], "parameters": parameters, "frames": frames}
-    (folder / "data.json").write_text(json.dumps(data, ensure_ascii=False) + "\n", encoding="utf8")
+    frames = [f | told for told, f in zip(described(record), record["frames"], strict=True)]
+    (folder / "data.json").write_text(written(document(record | {"frames": frames}, page)), encoding="utf8")
 
 
 def pictured(folder: str, frame: dict[str, Any]) -> str:

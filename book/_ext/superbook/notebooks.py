@@ -17,7 +17,7 @@ from sphinx.domains.std import StandardDomain
 from sphinx_exercise.nodes import exercise_subtitle
 from sphinxcontrib.bibtex.domain import BibtexDomain
 
-from superpos.show.mime import FRAMES, PICTURES
+from superpos.show.mime import FRAMES, PICTURES, TEXT
 
 from .address import Address, published
 from .citing import chapter_number, citation
@@ -79,7 +79,7 @@ def offered(notebook: dict[str, Any], page: str, known: names.Names, where: Addr
         metadata = {key: value for key, value in cell["metadata"].items() if key != "mystnb"}
         made.append(cell | {"source": source, "metadata": cells.fold(metadata)})
         for output in cell.get("outputs", []):
-            for kind in (FRAMES, PICTURES):  # one picture is enough: a notebook draws the others
+            for kind in (FRAMES, PICTURES, TEXT):  # one picture is enough: a notebook draws the others
                 output.get("data", {}).pop(kind, None)
         if caption := plain.caption(cell["metadata"]):
             made.append(markdown(f"{cell['id']}-caption", caption))

@@ -5,8 +5,7 @@ those that its cell recorded (`superpos.show.data`).
 """
 
 import base64
-import csv
-import io
+import html
 import json
 import re
 import shutil
@@ -21,9 +20,10 @@ from bs4 import BeautifulSoup, Tag
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
-from superpos.show.mime import DATA
+from superpos.show.mime import DATA, TEXT
 
 from .markup import lean, named
+from .numbers import SCHEMA, document, table, written
 from .places import ROOT, executed, kept
 
 WIDTH, CARD, MARGIN = 1200, (1200, 630), 30  # pixels; the card's size is what the large services ask for
@@ -89,39 +89,28 @@ def _drawn(svg: str) -> bytes:
     )
 
 
-def records(notebook: Path) -> dict[str, dict[str, Any]]:
-    """The numbers of each named figure of an executed notebook, where its cell recorded some."""
+def recorded(notebook: Path, kind: str) -> dict[str, Any]:
+    """What the cell of each named figure of an executed notebook left of this kind, where it left some."""
     found = {}
     for cell in json.loads(notebook.read_text(encoding="utf8"))["cells"]:
         name = cell["metadata"].get("mystnb", {}).get("figure", {}).get("name")
         for output in cell.get("outputs", ()):
-            if name and DATA in output.get("data", {}):
-                found[name] = output["data"][DATA]
+            if name and kind in output.get("data", {}):
+                found[name] = output["data"][kind]
     return found
 
 
-def table(record: dict[str, Any]) -> str:
-    """A figure's numbers as CSV: one line for each point, with its panel, its series and how that is drawn.
-
-    Those of a figure with sliders begin with the sliders' values.
-    """
-    frames = record.get("frames") or [{"values": {}, "panels": record["panels"]}]
-    series = [(frame["values"], panel, one) for frame in frames for panel in frame["panels"] for one in panel["series"]]
-    names = [n for n in ("x", "y", "error", "cases", "value") if any(n in one for *_, one in series)]
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    parameters = [parameter["name"] for parameter in record.get("parameters", ())]
-    writer.writerow([*parameters, "panel", "series", "drawn as", "x is", "y is", *names])
-    for chosen, panel, one in series:
-        told = [*map(chosen.get, parameters), panel["title"], one["label"], one["kind"], panel["x"], panel["y"]]
-        columns = [one.get(name) or [None] * len(one["x"]) for name in names]
-        writer.writerows([*told, *values] for values in zip(*columns, strict=True))
-    return out.getvalue()
+def described(svg: str, title: str, words: str) -> str:
+    """The picture as others use it: its size, what it is and what it shows are said in it."""
+    root = svg_root(svg)
+    said = f"<title>{html.escape(title)}</title><desc>{html.escape(words)}</desc>"
+    return f'{root[0][:-1]} role="img">{said}{svg[root.end() :]}'
 
 
 @dataclass(frozen=True)
 class KeyFigure:
-    """A key figure on its finished page: the <figure>, its picture's file and alt text, and its numbers."""
+    """A key figure on its finished page: the <figure>, its picture's file and alt text, its numbers, and its picture as
+    SVG whose letters can be selected."""
 
     page: str
     name: str
@@ -129,6 +118,13 @@ class KeyFigure:
     picture: Path
     alt: str
     record: dict[str, Any] | None
+    text: str
+
+    @property
+    def finding(self) -> str:
+        """The sentence above the picture."""
+        frames = self.record["frames"] if self.record else ()
+        return next((frame["finding"] for frame in frames if frame.get("start", True)), self.name)
 
     @property
     def kinds(self) -> list[str]:
@@ -141,7 +137,8 @@ def figures_of(app: Sphinx, page: str, body: str) -> list[KeyFigure]:
     names = key_figures().get(page)
     if not names:
         return []
-    noted, found = records(executed(app, page)), []
+    found = []
+    noted, texts = (recorded(executed(app, page), kind) for kind in (DATA, TEXT))
     for name in names:
         tag = BeautifulSoup(lean(named(body, name)), "html.parser").find("figure")
         image = tag.find("img", src=True) if tag else None
@@ -150,8 +147,10 @@ def figures_of(app: Sphinx, page: str, body: str) -> list[KeyFigure]:
         source = str(image["src"]).partition("?")[0]
         place = (Path(app.outdir) / f"{page}.html").parent.joinpath(source).resolve()
         slides = tag.select_one(".explore") is not None
-        record = json.loads((place.parent / "data.json").read_text(encoding="utf8")) if slides else noted.get(name)
-        found.append(KeyFigure(page, name, tag, place, str(image.get("alt", "")), record))
+        record = json.loads((place.parent / "data.json").read_text(encoding="utf8")) if slides else None
+        if name in noted:
+            record = document(noted[name] | {"name": name}, page)
+        found.append(KeyFigure(page, name, tag, place, str(image.get("alt", "")), record, texts.get(name, "")))
     return found
 
 
@@ -159,15 +158,17 @@ def write_picture(out: Path, figure: KeyFigure) -> None:
     """All files of one figure."""
     at = out / f"figures/{figure.name}"
     at.parent.mkdir(exist_ok=True)
+    shutil.copyfile(Path(__file__).with_name(SCHEMA), at.with_name(SCHEMA))
     if not figure.picture.is_file():
         raise ExtensionError(f"the picture of {figure.name} is not a file: {figure.picture}")
     svg = vector(figure.picture)
     if figure.picture.suffix == ".svg":
-        at.with_suffix(".svg").write_text(svg, encoding="utf8")
+        told = described(figure.text or svg, figure.finding, figure.alt)
+        at.with_suffix(".svg").write_text(told, encoding="utf8")
         at.with_suffix(".png").write_bytes(png(svg))
     else:
         shutil.copyfile(figure.picture, at.with_suffix(".png"))
     at.with_name(f"{figure.name}-card.png").write_bytes(card(svg))
     if figure.record:
-        at.with_suffix(".json").write_text(json.dumps(figure.record, ensure_ascii=False) + "\n", encoding="utf8")
+        at.with_suffix(".json").write_text(written(figure.record), encoding="utf8")
         at.with_suffix(".csv").write_text(table(figure.record), encoding="utf8")
