@@ -3,8 +3,8 @@
 import pytest
 from matplotlib.figure import Figure
 
-from superpos.show.explore import FrameFailed, Slider, explore
 from superpos.show.data import STATIC
+from superpos.show.explore import FrameFailed, Slider, explore
 from superpos.show.figures import curves, line
 from superpos.show.live import Live
 from superpos.show.mime import FRAMES as MIME

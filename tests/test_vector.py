@@ -1,17 +1,14 @@
 """Figures as SVG: the small form shows the same picture, and the dark one can be read."""
 
 import io
-import re
 
 import numpy as np
 import pytest
 import resvg_py
-from built_book import SITE
 from PIL import Image
 
 from superpos.show import figures, vector
 from superpos.show.data import svg
-from superpos.show.sheet import NARROW, WIDE, on
 
 LINES = [figures.both("measured $x^2$", [1.0, 2.0, 3.0], [1.0, 4.0, 9.0]), figures.line("−0.5", [1.0, 3.0], [2.0, 2.0])]
 

@@ -111,6 +111,10 @@ TORN = """() => [...document.querySelectorAll('article span.math')].filter(formu
     const mark = end.getBoundingClientRect(), last = [...formula.querySelector('.katex-html').getClientRects()].at(-1);
     return mark.width && last && mark.left < last.right - 1;
 }).map(formula => formula.querySelector('annotation').textContent)"""
+UNDRAWN = r"""() => [...document.querySelectorAll('body *:not(.katex, .katex *)')].flatMap(tag =>
+    ['::before', '::after'].map(part => [tag, part, getComputedStyle(tag, part)])
+    .filter(([tag, part, style]) => /[\ue000-\uf8ff]/.test(style.content) && style.display !== 'none')
+    .map(([tag, part]) => tag.outerHTML.slice(0, 100) + part))"""
 PICTURES = """images => images.map(image => {
     const style = getComputedStyle(image);
     return [style.filter, style.opacity, style.mixBlendMode, style.backgroundColor].join(' '); })"""
@@ -165,6 +169,7 @@ class Seen:
         wide: what does not fit the window, by its width, folded and opened.
         scrolling: formulas that scroll in a wide window.
         misplaced: formulas under their number, or torn from a comma.
+        undrawn: signs of the style sheets that no font has, since the site has no font of icons.
         pictures: how the theme changes pictures: filter, opacity, blending, background.
         unfit: what axe finds, by the window's width.
         paper: what is wrong when it is printed.
@@ -176,6 +181,7 @@ class Seen:
     wide: dict[int, list[str]]
     scrolling: list[str]
     misplaced: list[str]
+    undrawn: list[str]
     pictures: set[str]
     unfit: dict[int, list[str]]
     paper: list[str]
@@ -203,6 +209,7 @@ def visit(browser: Browser, address: str, name: str, scheme: str) -> Seen:
         page.evaluate("document.fonts.ready")
         weight = sum(sent(url, body) for url, body in loaded.items())
         pictures = set(page.locator(".bd-article figure img").evaluate_all(PICTURES))
+        undrawn = page.evaluate(UNDRAWN) if light else []
         scrolling, bad = page.evaluate(SCROLLING), misplaced(page, WIDE)
         wide, found, paper = {WIDE: too_wide(page)}, {}, []
         if both and page.locator(".bd-article").count():
@@ -217,4 +224,4 @@ def visit(browser: Browser, address: str, name: str, scheme: str) -> Seen:
             wide[width] = wide.get(width, []) + too_wide(page)
             bad += misplaced(page, width) if light else []
         theme = page.evaluate("document.documentElement.dataset.theme")
-    return Seen(faults, theme, weight, wide, scrolling, bad, pictures, found, paper)
+    return Seen(faults, theme, weight, wide, scrolling, bad, undrawn, pictures, found, paper)

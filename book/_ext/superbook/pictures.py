@@ -1,7 +1,7 @@
-"""Key figures as files: SVG, PNG and numbers of each, at addresses that stay, and the picture of each page's card.
+"""Figures that can be cited as files: picture and numbers of each, at addresses that stay.
 
-Which figures these are stands in `book/key-figures.yml`. A picture is the one that the page shows; the numbers are
-those that its cell recorded (`superpos.show.data`).
+Which figures these are stands in `book/key-figures.yml`; those with sliders are added, of them the first frame as SVG.
+A picture is the one that the page shows; the numbers are those that its cell recorded (`superpos.show.data`).
 """
 
 import base64
@@ -23,10 +23,12 @@ from sphinx.errors import ExtensionError
 
 from superpos.show.mime import DATA
 
+from .explore import FOLDER
 from .markup import lean, named
 from .places import ROOT, executed, kept
 
-WIDTH, CARD, MARGIN = 1200, (1200, 630), 30  # pixels; the card's size is what the large services ask for
+WIDTH = 1200  # pixels
+COLUMNS = ("x", "y", "error", "cases", "value")  # the first ones, in this order
 ROOT_TAG = re.compile(r"<svg\b[^>]*>", re.DOTALL)
 SIZE = re.compile(r'\s(?:width|height)="[^"]*"')
 BOX = re.compile(r'viewBox="\s*[\d.-]+[ ,]+[\d.-]+[ ,]+([\d.]+)[ ,]+([\d.]+)\s*"')
@@ -71,22 +73,19 @@ def vector(picture: Path) -> str:
 
 def png(svg: str) -> bytes:
     """The picture on white, `WIDTH` pixels wide."""
-    return _drawn(sized(svg, f'width="{WIDTH}" height="{round(WIDTH / proportions(svg))}"'))
+    return drawn(sized(svg, f'width="{WIDTH}" height="{round(WIDTH / proportions(svg))}"'))
 
 
-def card(svg: str) -> bytes:
-    """The picture as large as it fits in the middle of a card."""
-    wide = proportions(svg)
-    width = min(CARD[0] - 2 * MARGIN, (CARD[1] - 2 * MARGIN) * wide)
-    left, top = (CARD[0] - width) / 2, (CARD[1] - width / wide) / 2
-    inner = sized(svg, f'x="{left:.2f}" y="{top:.2f}" width="{width:.2f}" height="{width / wide:.2f}"')
-    return _drawn(f'<svg xmlns="http://www.w3.org/2000/svg" width="{CARD[0]}" height="{CARD[1]}">{inner}</svg>')
+def drawn(svg: str, *fonts: Path) -> bytes:
+    """The picture as PNG, on white, with these fonts alone: the same on every machine."""
+    files = [str(font) for font in fonts]
 
+    def make() -> bytes:
+        return bytes(
+            resvg_py.svg_to_bytes(svg_string=svg, background="#ffffff", skip_system_fonts=True, font_files=files)
+        )
 
-def _drawn(svg: str) -> bytes:
-    return kept(
-        svg, ".png", lambda: bytes(resvg_py.svg_to_bytes(svg_string=svg, background="#ffffff", skip_system_fonts=True))
-    )
+    return kept("\0".join([svg, *(font.name for font in fonts)]), ".png", make)
 
 
 def records(notebook: Path) -> dict[str, dict[str, Any]]:
@@ -107,21 +106,23 @@ def table(record: dict[str, Any]) -> str:
     """
     frames = record.get("frames") or [{"values": {}, "panels": record["panels"]}]
     series = [(frame["values"], panel, one) for frame in frames for panel in frame["panels"] for one in panel["series"]]
-    names = [n for n in ("x", "y", "error", "cases", "value") if any(n in one for *_, one in series)]
+    there = [name for *_, one in series for name in one if name not in ("kind", "label")]
+    names = [name for name in dict.fromkeys([*COLUMNS, *there]) if name in there]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     parameters = [parameter["name"] for parameter in record.get("parameters", ())]
     writer.writerow([*parameters, "panel", "series", "drawn as", "x is", "y is", *names])
     for chosen, panel, one in series:
         told = [*map(chosen.get, parameters), panel["title"], one["label"], one["kind"], panel["x"], panel["y"]]
-        columns = [one.get(name) or [None] * len(one["x"]) for name in names]
+        length = max(len(one.get(name) or ()) for name in names)
+        columns = [one.get(name) or [None] * length for name in names]
         writer.writerows([*told, *values] for values in zip(*columns, strict=True))
     return out.getvalue()
 
 
 @dataclass(frozen=True)
 class KeyFigure:
-    """A key figure on its finished page: the <figure>, its picture's file and alt text, and its numbers."""
+    """A figure that can be cited, on its finished page: the <figure>, its picture's file and alt text, its numbers."""
 
     page: str
     name: str
@@ -129,16 +130,25 @@ class KeyFigure:
     picture: Path
     alt: str
     record: dict[str, Any] | None
+    key: bool
 
     @property
     def kinds(self) -> list[str]:
         """Endings of the files that there are of it."""
-        return [*(["svg"] if self.picture.suffix == ".svg" else []), "png", *(["csv", "json"] if self.record else [])]
+        vectors, bitmap = self.picture.suffix == ".svg", self.key or self.picture.suffix != ".svg"
+        return [*["svg"][:vectors], *["png"][:bitmap], *(["csv", "json"] if self.record else [])]
+
+
+def citable(app: Sphinx, page: str) -> list[str]:
+    """The figures of a page that can be cited: the key figures, and all that have sliders."""
+    key, slides = key_figures().get(page, []), Path(app.outdir) / app.builder.imagedir / FOLDER
+    numbered = app.env.toc_fignumbers.get(page, {}).get("figure", {})
+    return [*key, *(name for name in numbered if name not in key and (slides / name / "data.json").is_file())]
 
 
 def figures_of(app: Sphinx, page: str, body: str) -> list[KeyFigure]:
-    """The key figures of a page, found in its HTML; one that is not there is an error."""
-    names = key_figures().get(page)
+    """The figures of a page that can be cited, found in its HTML; one that is not there is an error."""
+    names, key = citable(app, page), key_figures().get(page, [])
     if not names:
         return []
     noted, found = records(executed(app, page)), []
@@ -151,7 +161,7 @@ def figures_of(app: Sphinx, page: str, body: str) -> list[KeyFigure]:
         place = (Path(app.outdir) / f"{page}.html").parent.joinpath(source).resolve()
         slides = tag.select_one(".explore") is not None
         record = json.loads((place.parent / "data.json").read_text(encoding="utf8")) if slides else noted.get(name)
-        found.append(KeyFigure(page, name, tag, place, str(image.get("alt", "")), record))
+        found.append(KeyFigure(page, name, tag, place, str(image.get("alt", "")), record, name in key))
     return found
 
 
@@ -164,10 +174,10 @@ def write_picture(out: Path, figure: KeyFigure) -> None:
     svg = vector(figure.picture)
     if figure.picture.suffix == ".svg":
         at.with_suffix(".svg").write_text(svg, encoding="utf8")
-        at.with_suffix(".png").write_bytes(png(svg))
+        if figure.key:
+            at.with_suffix(".png").write_bytes(png(svg))
     else:
         shutil.copyfile(figure.picture, at.with_suffix(".png"))
-    at.with_name(f"{figure.name}-card.png").write_bytes(card(svg))
     if figure.record:
         at.with_suffix(".json").write_text(json.dumps(figure.record, ensure_ascii=False) + "\n", encoding="utf8")
         at.with_suffix(".csv").write_text(table(figure.record), encoding="utf8")
