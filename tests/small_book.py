@@ -95,7 +95,7 @@ TOC = {
 FIGURES = {"index": ["fig-bars"], "book/01-lines": ["fig-line"]}
 PAGES = ["index", "book/01-lines", "book/claims", "book/cite"]
 NOTEBOOKS = PAGES[:2]
-OWN = ("CITATION.cff", "_config.yml", "requirements.txt", "book/site.yml", "book/references.bib")
+OWN = ("CITATION.cff", "LICENSE", "_config.yml", "requirements.txt", "book/site.yml", "book/references.bib")
 SHARED = ("superpos", "vendor", "book/assets", "book/_templates")
 
 

@@ -34,6 +34,11 @@ def test_page_is_sound(name, scheme, seen):
     assert seen(name, scheme).theme == scheme
 
 
+@pytest.mark.parametrize("name", BUILT)
+def test_every_sign_of_the_styles_is_drawn(name, seen):
+    assert not seen(name, "light").undrawn
+
+
 @each
 def test_nothing_is_wider_than_the_window(name, scheme, seen):
     """Nor has any formula, table or piece of code to be scrolled; a phone of 360 pixels: test_devices.py."""

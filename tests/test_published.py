@@ -2,7 +2,7 @@
 
 import pytest
 from built_book import PAGES, ROOT, SITE, buttons, html, size, stated
-from superbook.pictures import CARD
+from superbook.cards import SIZE
 
 
 def test_binder_installs_what_the_book_is_made_with():
@@ -21,7 +21,7 @@ def test_nothing_refers_to_an_address_that_is_unknown(page):
     assert not buttons(soup)
     card = stated(soup, "og:image")
     assert card
-    assert size((SITE / f"{page}.html").parent / card) == CARD
+    assert size((SITE / f"{page}.html").parent / card) == SIZE
     for text in ("mybinder.org", "colab.research", "https://example.org"):
         assert text not in str(soup)
 

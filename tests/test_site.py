@@ -1,10 +1,17 @@
 """The files of the built site: nothing from elsewhere, no dead link, a description. In a browser: see test_pages.py."""
 
+import copy
 import re
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from built_book import PAGES, SITE, html
+import yaml
+from built_book import NUMBERED, PAGES, ROOT, SITE, html
+from fontTools.ttLib import TTFont
+from superbook import citing
+from superbook.cards import REGULAR
+from superbook.colophon import spoken
+from superbook.places import pages
 
 BUILT = [*PAGES, "search"]
 FETCHES = {
@@ -64,6 +71,54 @@ def test_page_describes_itself(page):
     assert [bool(str(tag["content"]).strip()) for tag in descriptions] == [True]
     assert not [str(tag) for tag in soup.find_all("img") if not tag.has_attr("alt")]
     assert not [str(tag) for tag in soup.select("article img") if not str(tag["alt"]).strip()]
+
+
+# Of a font that has more signs than those of most systems.
+SIGNS = frozenset(TTFont(REGULAR).getBestCmap() or ()) | set(range(32))
+
+
+@pytest.mark.parametrize("page", BUILT)
+def test_every_sign_is_in_common_fonts(page):
+    """Formulas bring fonts of their own; what a style sheet writes is looked at in the browser: see visits.py."""
+    seen = copy.copy(html(page))
+    for other in seen.select(".katex, script, style"):
+        other.decompose()
+    missing = {f"{sign} U+{ord(sign):04X}" for sign in seen.get_text() if ord(sign) not in SIGNS}
+    assert not missing
+
+
+@pytest.mark.parametrize("page", BUILT)
+def test_nothing_is_left_of_other_services(page):
+    text = (SITE / f"{page}.html").read_text()
+    assert text.count('name="viewport"') == 1
+    for left in ("ethical", "docsearch", "version-warning", "banner", "readthedocs"):
+        assert left not in text, left
+
+
+@pytest.mark.parametrize("page", BUILT)
+def test_the_foot_says_what_this_is(page):
+    """Version and date, author, licences, changes; while there is no repository, no links to one."""
+    foot = html(page).select_one("footer .colophon")
+    assert foot
+    cff = citing.citation()
+    text = " ".join(foot.get_text().split())
+    assert f"version {cff['version']} of {spoken(cff['date-released'])}, by {cff['authors'][0]['name']}." in text
+    leads = {link.get_text(): (SITE / f"{page}.html").parent / str(link["href"]) for link in foot.select("a")}
+    assert leads.pop("CC BY 4.0")
+    assert leads["MIT"].read_text().startswith("MIT License")
+    assert leads["What has changed"].read_text().count("Unreleased")
+    named = {"MIT", "What has changed", "Cite this chapter" if page in NUMBERED else "How to cite"}
+    assert set(leads) == named | ({"This page as Markdown"} if page in PAGES else set())
+
+
+def test_days_are_written_out():
+    assert spoken("2026-11-02") == "2 November 2026"
+
+
+def test_there_is_no_page_that_nothing_leads_to():
+    moved = yaml.safe_load((ROOT / "book/moved.yml").read_text())
+    known = {*BUILT, *moved, "404"} | {f"embed/{path.stem}" for path in (SITE / "embed").glob("*.html")}
+    assert {path.relative_to(SITE).with_suffix("").as_posix() for path in pages(SITE)} == known
 
 
 @pytest.mark.parametrize("page", BUILT)

@@ -4,15 +4,16 @@ import functools
 import json
 import re
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 from xml.etree import ElementTree
 
 import pytest
 import small_book
+import yaml
 from bs4 import BeautifulSoup, Tag
-from built_book import buttons, size, stated
+from built_book import ROOT, buttons, size, stated
 from small_book import FIGURES, NOTEBOOKS, PAGES
-from superbook.pictures import CARD
+from superbook.cards import SIZE
 
 URL, REPOSITORY = "https://example.org/superpos/", "https://github.com/owner/name"
 
@@ -40,8 +41,8 @@ def read(site: Path, page: str) -> BeautifulSoup:
 
 
 def leading(page: str) -> str:
-    """The key figure that stands for a page: its own first one, or the front page's."""
-    return FIGURES.get(page, FIGURES["index"])[0]
+    """What the card of a page is named after: its first key figure, or the page itself."""
+    return FIGURES.get(page, [Path(page).name])[0]
 
 
 # --- An address -----------------------------------------------------------------------------------------------------
@@ -58,7 +59,7 @@ def test_every_page_states_its_address_and_picture(published):
         assert stated(soup, "twitter:card") == "summary_large_image"
         assert stated(soup, "og:title")
         assert stated(soup, "og:description")
-        assert size(published / card) == CARD
+        assert size(published / card) == SIZE
 
 
 def test_sitemap_and_robots(published):
@@ -85,6 +86,26 @@ def test_every_notebook_can_be_launched(published, book):
         assert colab == f"https://colab.research.google.com/github/owner/name/blob/gh-pages/{file}"
         assert (published / file).is_file()
         assert not found
+
+
+def test_every_page_can_be_edited_and_reported(published, book):
+    form = yaml.safe_load((ROOT / ".github/ISSUE_TEMPLATE/book.yml").read_text())
+    assert "address" in {field["id"] for field in form["body"]}
+    for page in PAGES:
+        leads = {link.get_text(): str(link["href"]) for link in read(published, page).select(".colophon a")}
+        assert leads["Edit this page"] == f"{REPOSITORY}/edit/main/{page}.md"
+        report = urlsplit(leads["Report an error"])
+        assert report.geturl().startswith(f"{REPOSITORY}/issues/new?")
+        assert parse_qs(report.query) == {"template": ["book.yml"], "address": [f"{URL}{page}.html"]}
+
+
+def test_lost_addresses_and_the_list_lead_to_the_site(published):
+    links = read(published, "404").select("a, form")
+    assert all(str(link.get("href") or link["action"]).startswith(URL) for link in links)
+    assert len(links) == 2 + len(PAGES) - 1
+    assert not read(published, "404").select("script")
+    assert f"({URL}book/01-lines.md): What this page is about." in (published / "llms.txt").read_text()
+    assert "error_page 404 /superpos/404.html;" in (published / "headers/nginx.conf").read_text()
 
 
 def test_notebooks_install_the_repository_first(published):

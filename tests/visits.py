@@ -129,6 +129,10 @@ BLANK = """() => [...document.querySelectorAll('article :is(h1, h2, h3, h4, figc
     mark.style.display = '';
     return after < before;
 }).map(heading => heading.textContent)"""
+UNDRAWN = r"""() => [...document.querySelectorAll('body *:not(.katex, .katex *)')].flatMap(tag =>
+    ['::before', '::after'].map(part => [tag, part, getComputedStyle(tag, part)])
+    .filter(([tag, part, style]) => /[\ue000-\uf8ff]/.test(style.content) && style.display !== 'none')
+    .map(([tag, part]) => tag.outerHTML.slice(0, 100) + part))"""
 PICTURES = """images => images.map(image => {
     const style = getComputedStyle(image);
     return [style.filter, style.opacity, style.mixBlendMode, style.backgroundColor].join(' '); })"""
@@ -198,6 +202,7 @@ class Seen:
         weight: bytes on the wire of all that it loads before anyone touches it.
         wide: what does not fit the window, by its width, folded and opened.
         misplaced: formulas under their number or torn from a comma, titles followed by an empty line.
+        undrawn: signs of the style sheets that no font has, since the site has no font of icons.
         pictures: how the theme changes pictures: filter, opacity, blending, background.
         unfit: what axe finds, by the window's width.
         paper: what is wrong when it is printed.
@@ -208,6 +213,7 @@ class Seen:
     weight: int
     wide: dict[int, list[str]]
     misplaced: list[str]
+    undrawn: list[str]
     pictures: set[str]
     unfit: dict[int, list[str]]
     paper: list[str]
@@ -235,6 +241,7 @@ def visit(browser: Browser, address: str, name: str, scheme: str) -> Seen:
         page.evaluate("document.fonts.ready")
         weight = sum(sent(url, body) for url, body in loaded.items())
         pictures = set(page.locator(".bd-article figure img").evaluate_all(PICTURES))
+        undrawn = page.evaluate(UNDRAWN) if light else []
         bad = misplaced(page, WIDE)
         wide, found, paper = {WIDE: too_wide(page)}, {}, []
         if both and page.locator(".bd-article").count():
@@ -249,4 +256,4 @@ def visit(browser: Browser, address: str, name: str, scheme: str) -> Seen:
             wide[width] = wide.get(width, []) + too_wide(page)
             bad += misplaced(page, width) if light else []
         theme = page.evaluate("document.documentElement.dataset.theme")
-    return Seen(faults, theme, weight, wide, bad, pictures, found, paper)
+    return Seen(faults, theme, weight, wide, bad, undrawn, pictures, found, paper)

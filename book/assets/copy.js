@@ -1,5 +1,5 @@
-/* Adds a button to every text that is meant to be copied, and completes the address in a frame's line from where the
-   page was read. Without this script the texts are still there. */
+/* Adds a button to every text that is meant to be copied, and completes the addresses in it from where the page was
+   read. Without this script the texts are still there, and say what is missing. */
 
 "use strict";
 
@@ -22,6 +22,17 @@ function completeAddress(text) {
   text.closest("details").querySelector(".embed-hint")?.remove();
 }
 
+/** What an entry for a bibliography has instead of the site's address, as citing.py writes it. */
+function completeEntries() {
+  if (!location.protocol.startsWith("http")) return;
+  const root = new URL(document.documentElement.dataset.content_root, location.href).href;
+  const texts = document.createTreeWalker(document.querySelector("article"), NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    texts.currentNode.data = texts.currentNode.data.replace("ADDRESS-OF-THIS-SITE/", () => root);
+  }
+}
+
+completeEntries();
 for (const text of document.querySelectorAll("pre.copied")) {
   if (text.dataset.embed) completeAddress(text);
   const button = document.createElement("button");

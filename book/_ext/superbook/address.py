@@ -1,7 +1,8 @@
 """Where the book is published, and what of a page depends on it; all of it is left out while the address is unknown.
 
-With an address of the site: canonical links, `og:url` and `sitemap.xml`. With an address of the
-repository: a link to each page's source, and buttons that open its notebook on Binder and on Colab.
+With an address of the site: canonical links, `og:url` and `sitemap.xml`. With an address of the repository: links to
+each page's source and to the forms that change it or report an error, and buttons that open its notebook on Binder and
+on Colab.
 """
 
 import os
@@ -49,6 +50,17 @@ class Address:
         if not GITHUB.fullmatch(self.repository):
             return self.repository
         return f"{self.repository}/blob/{self.branch}/{page}.md?plain=1"
+
+    def edit(self, page: str) -> str:
+        """Where the page's source can be changed; empty if there is no repository that has a form for it."""
+        found = GITHUB.fullmatch(self.repository)
+        return f"{self.repository}/edit/{self.branch}/{page}.md" if found else ""
+
+    def report(self, path: str) -> str:
+        """The repository's form for errors of the book (.github/ISSUE_TEMPLATE/book.yml), with the page filled in."""
+        if not GITHUB.fullmatch(self.repository):
+            return ""
+        return f"{self.repository}/issues/new?template=book.yml&address={quote(self.of(path), safe='')}"
 
     def launches(self, page: str) -> dict[str, str]:
         """Services that run the page's notebook. Both need GitHub; Colab opens `.ipynb` only."""

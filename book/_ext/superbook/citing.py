@@ -1,6 +1,8 @@
 """How to cite: BibTeX entries of the book, its chapters and its figures. Version and date stand in CITATION.cff alone.
 
-The directive `bibtex` writes the entry of the book, or one for each numbered chapter, when the page is built.
+The directive `bibtex` writes the entry of the book, or one for each numbered chapter, when the page is built. While the
+book has no address, `url` begins with `UNKNOWN`: it says what to put there, and copy.js puts it where a page was read
+from a server. There is no `urldate`: the day of reading is the reader's, the version says what was read.
 """
 
 import re
@@ -14,11 +16,11 @@ from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from . import moved
+from . import latex, moved
 from .address import Address, published
-from .places import ROOT
+from .places import ROOT, reading_order
 
-ESCAPED = str.maketrans({c: f"\\{c}" for c in "&%$#_{}"} | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}"})
+UNKNOWN = "ADDRESS-OF-THIS-SITE/"  # as in assets/copy.js
 KINDS = ("book", "chapters")
 
 
@@ -30,10 +32,10 @@ def citation() -> dict[str, Any]:
 def author(person: Mapping[str, str]) -> str:
     """A person or a body of the CFF, as BibTeX wants it."""
     if "name" in person:
-        return f"{{{person['name'].translate(ESCAPED)}}}"
+        return f"{{{latex.escaped(person['name'])}}}"
     names = (person.get("name-particle", ""), person["family-names"])
     family = " ".join(filter(None, names))
-    return ", ".join(filter(None, (family, person.get("given-names", "")))).translate(ESCAPED)
+    return latex.escaped(", ".join(filter(None, (family, person.get("given-names", "")))))
 
 
 def key(cff: Mapping[str, Any], name: str = "") -> str:
@@ -48,7 +50,7 @@ def entry(kind: str, key: str, fields: Mapping[str, str]) -> str:
     return f"@{kind}{{{key},\n{lines}}}"
 
 
-def _common(cff: Mapping[str, Any], url: str) -> dict[str, str]:
+def _common(cff: Mapping[str, Any], where: Address, path: str) -> dict[str, str]:
     """Fields of all entries. `version` and `date` are biblatex's; `note` says the same to plain BibTeX."""
     return {
         "author": " and ".join(map(author, cff["authors"])),
@@ -56,19 +58,26 @@ def _common(cff: Mapping[str, Any], url: str) -> dict[str, str]:
         "date": cff["date-released"],
         "version": cff["version"],
         "note": f"Version {cff['version']}, {cff['date-released']}",
-        "url": url,
+        "url": f"{where.site or UNKNOWN}{path}",
     }
 
 
+def titled(cff: Mapping[str, Any]) -> str:
+    """The book's title."""
+    return latex.protected(latex.escaped(cff["title"]))
+
+
 def book_entry(cff: Mapping[str, Any], where: Address) -> str:
-    return entry("book", key(cff), {"title": cff["title"].translate(ESCAPED), **_common(cff, where.site)})
+    return entry("book", key(cff), {"title": titled(cff), **_common(cff, where, "")})
 
 
 def part_entry(cff: Mapping[str, Any], where: Address, path: str, name: str, title: str, chapter: str = "") -> str:
-    """A chapter, or with its label as `title` a figure: a part of the book, at an address of its own."""
-    url = where.of(path) if where.site else ""
-    titles = {"title": title.translate(ESCAPED), "booktitle": cff["title"].translate(ESCAPED), "chapter": chapter}
-    return entry("incollection", key(cff, name), titles | _common(cff, url))
+    """A chapter, or with its label in the title a figure: a part of the book, at an address of its own.
+
+    The title is LaTeX.
+    """
+    titles = {"title": latex.protected(title), "booktitle": titled(cff), "chapter": chapter}
+    return entry("incollection", key(cff, name), titles | _common(cff, where, path))
 
 
 def chapter_number(app: Sphinx, page: str) -> str:
@@ -77,11 +86,11 @@ def chapter_number(app: Sphinx, page: str) -> str:
     return ".".join(map(str, number or ()))
 
 
-def chapters(app: Sphinx) -> Iterator[tuple[str, str, str]]:
+def chapters(app: Sphinx) -> Iterator[tuple[str, str, nodes.title]]:
     """Page, number and title of each numbered chapter, in order."""
-    found = ((page, chapter_number(app, page)) for page in app.env.all_docs)
-    for page, number in sorted(((p, n) for p, n in found if n), key=lambda pair: int(pair[1])):
-        yield page, number, app.env.titles[page].astext()
+    for page in reading_order(app.env):
+        if number := chapter_number(app, page):
+            yield page, number, app.env.titles[page]
 
 
 def slug(page: str) -> str:
@@ -116,10 +125,11 @@ def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         made: list[nodes.Node] = []
         for page, number, title in chapters(app):
             uri = app.builder.get_relative_uri(docname, page)
-            link = nodes.reference("", f"{number}. {title}", refuri=uri, internal=True)
+            link = nodes.reference("", f"{number}. {title.astext()}", refuri=uri, internal=True)
             ids = dict.fromkeys(f"cite-{slug(name)}" for name in (page, *moved.before(page)))
             made.append(nodes.paragraph("", "", link, ids=[*ids]))
-            made.append(_literal(part_entry(cff, where, f"{page}.html", slug(page), title, number)))
+            named = latex.of_title(title)
+            made.append(_literal(part_entry(cff, where, f"{page}.html", slug(page), named, number)))
         node.replace_self(made)
 
 

@@ -1,4 +1,4 @@
-"""Below each key figure a control *Cite / embed*, for each a page of its own to show in a frame, a picture for cards.
+"""Below each key figure, and each with sliders, a control *Cite / embed*, and for each a page of its own for a frame.
 
 The control is a <details>: it opens without JavaScript, `copy.js` adds buttons to what is to be copied. A page to embed
 is made from the figure on the finished page, so that one with a slider is taken along with its script.
@@ -6,9 +6,9 @@ is made from the figure on the finished page, so that one with a slider is taken
 
 import copy
 import html
-import json
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,25 +17,35 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+from . import latex
 from .address import Address, published
-from .citing import chapter_number, citation, part_entry
-from .pictures import CARD, KeyFigure, figures_of, key_figures, proportions, vector, write_picture
+from .citing import UNKNOWN, chapter_number, citation, part_entry
+from .pictures import KeyFigure, citable, figures_of, proportions, vector, write_picture
+from .places import reading_order
 from .plaintext import text_of
 
 LABELS = {"svg": "SVG", "png": "PNG", "csv": "numbers as CSV", "json": "numbers as JSON"}
 NUMBER = re.compile(r"^Fig\.\s*([\d.]+)\s+(.*)$")
+PART = re.compile(r"^(?:Left|Right|Above|Below): ")  # a caption that begins with a part of the picture
+END = re.compile(r"(?<=[.!?]) (?=[A-Z])|(?<!\\)[:;] ")
 LINKS = ("src", "srcset", "href", "data-folder")
 FRAME = 720  # the width, in pixels, that an embedded figure is given at most
 
 
-def number_and_title(figure: KeyFigure) -> tuple[str, str]:
-    """The figure's number and the first sentence of its caption."""
+def numbered(caption: str) -> tuple[str, str]:
+    """A figure's number and, without it, how its caption begins; in plain text or in LaTeX."""
+    found = NUMBER.match(caption)
+    number, rest = (found[1], found[2]) if found else ("", caption)
+    first = END.split(PART.sub("", rest), maxsplit=1)[0].rstrip(".:")
+    return number, first[:1].upper() + first[1:]
+
+
+def number_and_title(figure: KeyFigure, say: Callable[[Tag], str] = text_of) -> tuple[str, str]:
+    """The figure's number, and its finding or, where each frame has its own, how its caption begins; `say` reads it."""
     caption = figure.tag.find("figcaption")
-    text = text_of(caption) if isinstance(caption, Tag) else figure.alt
-    found = NUMBER.match(text)
-    number, rest = (found[1], found[2]) if found else ("", text)
-    first = re.split(r"(?<=[.!?:]) (?=[A-Z])", rest, maxsplit=1)[0]
-    return number, first.rstrip(".:")
+    number, first = numbered(say(caption) if isinstance(caption, Tag) else figure.alt)
+    finding = (figure.record or {}).get("finding", "").rstrip(".")
+    return number, (finding if say is text_of else latex.escaped(finding)) or first
 
 
 def frame_height(figure: KeyFigure) -> int:
@@ -88,51 +98,23 @@ def after_figure(body: str, name: str, added: str) -> str:
     return f"{body[:end]}\n{added}{body[end:]}"
 
 
-def front_figure(app: Sphinx) -> tuple[str, str]:
-    """Name and alt text of the front page's key figure, which has sliders."""
-    name = key_figures()[app.config.root_doc][0]
-    data = json.loads(
-        (Path(app.outdir) / app.builder.imagedir / f"explore/{name}/data.json").read_text(encoding="utf8")
-    )
-    return name, next(frame["alt"] for frame in data["frames"] if frame["start"])
-
-
-def card_tags(name: str, alt: str, where: Address, up: str) -> str:
-    """The page's picture, for services that show a card of a link."""
-    file = f"figures/{name}-card.png"
-    image = where.of(file) if where.site else up + file
-    given = {
-        "og:image": image,
-        "og:image:type": "image/png",
-        "og:image:width": str(CARD[0]),
-        "og:image:height": str(CARD[1]),
-        "og:image:alt": alt,
-    }
-    tags = [f'<meta property="{key}" content="{html.escape(value)}" />\n' for key, value in given.items()]
-    twitter = {"twitter:card": "summary_large_image", "twitter:image": image, "twitter:image:alt": alt}
-    tags += [f'<meta name="{key}" content="{html.escape(value)}" />\n' for key, value in twitter.items()]
-    return "".join(tags)
-
-
 def add_controls(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
-    """Controls below a page's key figures, and the tags of its card: a page without figures has the front page's."""
+    """Controls below a page's key figures and those with sliders."""
     if doctree is None:
         return
     where, cff, up = published(), citation(), "../" * pagename.count("/")
-    figures = figures_of(app, pagename, context["body"])
+    figures = context["citable"] = figures_of(app, pagename, context["body"])
     for figure in figures:
-        number, title = number_and_title(figure)
+        number, title = number_and_title(figure, latex.of)
         path, named = f"{pagename}.html#{figure.name}", f"Figure {number}: {title}"
         bibtex = part_entry(cff, where, path, figure.name, named, chapter_number(app, pagename))
         height = frame_height(figure)
         added = control(figure, bibtex, iframe(figure, where, height), up, where)
         context["body"] = after_figure(context["body"], figure.name, added)
-    if figures:
+    if figures or UNKNOWN in context["body"]:
         app.add_js_file("copy.js", loading_method="defer")
-    name, alt = (figures[0].name, figures[0].alt) if figures else front_figure(app)
-    context["metatags"] = context.get("metatags", "") + card_tags(name, alt, where, up)
 
 
 def rebased(value: str, page: Path, at: Path) -> str:
@@ -188,12 +170,12 @@ def embed_page(figure: KeyFigure, site: Path, where: Address, heading: str, book
 
 
 def write_figures(app: Sphinx, exception: Exception | None) -> None:
-    """The files and the page of every key figure, once the pages are finished."""
+    """The files and the page of every figure that can be cited, once the pages are finished."""
     if exception is not None:
         return
     site, where = Path(app.outdir), published()
     (site / "embed").mkdir(exist_ok=True)
-    for page in key_figures():
+    for page in reading_order(app.env):
         figures = figures_of(app, page, (site / f"{page}.html").read_text(encoding="utf8"))
         for figure in figures:
             write_picture(site, figure)
@@ -205,11 +187,11 @@ def write_figures(app: Sphinx, exception: Exception | None) -> None:
 
 
 class key_figure_list(nodes.General, nodes.Element):
-    """Stands for the list of key figures until their numbers are known."""
+    """Stands for the list of figures that can be cited until their numbers are known."""
 
 
 class KeyFigures(SphinxDirective):
-    """`key-figures`: every key figure, with its address and that of its page to embed."""
+    """`key-figures`: every figure that can be cited, with its address and that of its page to embed."""
 
     def run(self) -> list[nodes.Node]:
         return [key_figure_list()]
@@ -218,9 +200,9 @@ class KeyFigures(SphinxDirective):
 def fill_list(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     for node in list(doctree.findall(key_figure_list)):
         items = nodes.bullet_list()
-        for page, names in key_figures().items():
+        for page in reading_order(app.env):
             numbers = app.env.toc_fignumbers.get(page, {}).get("figure", {})
-            for number, name in sorted((numbers.get(name, ()), name) for name in names):
+            for number, name in sorted((numbers.get(name, ()), name) for name in citable(app, page)):
                 text = f"Figure {'.'.join(map(str, number))}".strip()
                 there = nodes.reference(
                     "", text, refuri=f"{app.builder.get_relative_uri(docname, page)}#{name}", internal=True

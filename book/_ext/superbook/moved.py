@@ -22,7 +22,8 @@ LEADS = (
     'location.replace((named || document.querySelector("a")).href);'
 )
 LOOK = (
-    "body{font:1.1rem/1.5 sans-serif;max-width:44rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}"
+    "html{color-scheme:light dark;background:Canvas}"
+    "body{font:1.1rem/1.5 sans-serif;max-width:44rem;margin:2rem auto;padding:0 1rem}"
     ":target{outline:3px solid;outline-offset:2px}"
 )
 

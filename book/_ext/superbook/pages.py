@@ -15,6 +15,7 @@ from sphinx_exercise.nodes import solution_node
 DESCRIPTIONS = {"search": "Search this book."}
 DOUBLED_IDS = {"exercise-content", "solution-content", "proof-content"}
 DESCRIPTION = re.compile(r'<meta name="description" content="[^"]*" />\n')
+BOOK_NAME = re.compile(r'<meta property="og:site_name" content="[^"]*" />\n')
 PAGE_ADDRESS = re.compile(r'<meta property="og:url" content="[^"]*" />\n')
 
 
@@ -49,12 +50,14 @@ def mend_doctree(app: Sphinx, doctree: nodes.document, docname: str) -> None:
 def mend_page(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
-    """One description on every page: the card's, where a page has one. No address while the site has none."""
+    """One description on every page: the card's, where it has one. No name twice, no address while there is none."""
     context["css_files"] = [f for f in context["css_files"] if "thebe" not in str(f.filename)]
     tags = context.get("metatags", "")
     text = (context.get("meta") or {}).get("og:description") or DESCRIPTIONS.get(pagename if doctree is None else "")
     if text:
         tags = DESCRIPTION.sub("", tags) + f'<meta name="description" content="{html.escape(text)}" />\n'
+    if pagename == app.config.root_doc:
+        tags = BOOK_NAME.sub("", tags)  # it is the page's title already
     if not app.config.ogp_site_url:
         tags = PAGE_ADDRESS.sub("", tags)
     context["metatags"] = tags

@@ -1,7 +1,7 @@
-"""Key figures as files: SVG, PNG and numbers of each, at addresses that stay, and the picture of each page's card.
+"""Figures that can be cited as files: picture and numbers of each, at addresses that stay.
 
-Which figures these are stands in `book/key-figures.yml`. A picture is the one that the page shows; the numbers are
-those that its cell recorded (`superpos.show.data`).
+Which figures these are stands in `book/key-figures.yml`; those with sliders are added, of them the first frame as SVG.
+A picture is the one that the page shows; the numbers are those that its cell recorded (`superpos.show.data`).
 """
 
 import base64
@@ -22,11 +22,12 @@ from sphinx.errors import ExtensionError
 
 from superpos.show.mime import DATA, TEXT
 
+from .explore import FOLDER
 from .markup import lean, named
 from .numbers import SCHEMA, document, table, written
 from .places import ROOT, executed, kept
 
-WIDTH, CARD, MARGIN = 1200, (1200, 630), 30  # pixels; the card's size is what the large services ask for
+WIDTH = 1200  # pixels
 ROOT_TAG = re.compile(r"<svg\b[^>]*>", re.DOTALL)
 SIZE = re.compile(r'\s(?:width|height)="[^"]*"')
 BOX = re.compile(r'viewBox="\s*[\d.-]+[ ,]+[\d.-]+[ ,]+([\d.]+)[ ,]+([\d.]+)\s*"')
@@ -71,22 +72,19 @@ def vector(picture: Path) -> str:
 
 def png(svg: str) -> bytes:
     """The picture on white, `WIDTH` pixels wide."""
-    return _drawn(sized(svg, f'width="{WIDTH}" height="{round(WIDTH / proportions(svg))}"'))
+    return drawn(sized(svg, f'width="{WIDTH}" height="{round(WIDTH / proportions(svg))}"'))
 
 
-def card(svg: str) -> bytes:
-    """The picture as large as it fits in the middle of a card."""
-    wide = proportions(svg)
-    width = min(CARD[0] - 2 * MARGIN, (CARD[1] - 2 * MARGIN) * wide)
-    left, top = (CARD[0] - width) / 2, (CARD[1] - width / wide) / 2
-    inner = sized(svg, f'x="{left:.2f}" y="{top:.2f}" width="{width:.2f}" height="{width / wide:.2f}"')
-    return _drawn(f'<svg xmlns="http://www.w3.org/2000/svg" width="{CARD[0]}" height="{CARD[1]}">{inner}</svg>')
+def drawn(svg: str, *fonts: Path) -> bytes:
+    """The picture as PNG, on white, with these fonts alone: the same on every machine."""
+    files = [str(font) for font in fonts]
 
+    def make() -> bytes:
+        return bytes(
+            resvg_py.svg_to_bytes(svg_string=svg, background="#ffffff", skip_system_fonts=True, font_files=files)
+        )
 
-def _drawn(svg: str) -> bytes:
-    return kept(
-        svg, ".png", lambda: bytes(resvg_py.svg_to_bytes(svg_string=svg, background="#ffffff", skip_system_fonts=True))
-    )
+    return kept("\0".join([svg, *(font.name for font in fonts)]), ".png", make)
 
 
 def recorded(notebook: Path, kind: str) -> dict[str, Any]:
@@ -109,8 +107,8 @@ def described(svg: str, title: str, words: str) -> str:
 
 @dataclass(frozen=True)
 class KeyFigure:
-    """A key figure on its finished page: the <figure>, its picture's file and alt text, its numbers, and its picture as
-    SVG whose letters can be selected."""
+    """A figure that can be cited, on its finished page: the <figure>, its picture's file and alt text, its numbers, and
+    its picture as SVG whose letters can be selected; `key` if it is one of book/key-figures.yml."""
 
     page: str
     name: str
@@ -119,6 +117,7 @@ class KeyFigure:
     alt: str
     record: dict[str, Any] | None
     text: str
+    key: bool
 
     @property
     def finding(self) -> str:
@@ -129,12 +128,20 @@ class KeyFigure:
     @property
     def kinds(self) -> list[str]:
         """Endings of the files that there are of it."""
-        return [*(["svg"] if self.picture.suffix == ".svg" else []), "png", *(["csv", "json"] if self.record else [])]
+        vectors, bitmap = self.picture.suffix == ".svg", self.key or self.picture.suffix != ".svg"
+        return [*["svg"][:vectors], *["png"][:bitmap], *(["csv", "json"] if self.record else [])]
+
+
+def citable(app: Sphinx, page: str) -> list[str]:
+    """The figures of a page that can be cited: the key figures, and all that have sliders."""
+    key, slides = key_figures().get(page, []), Path(app.outdir) / app.builder.imagedir / FOLDER
+    numbered = app.env.toc_fignumbers.get(page, {}).get("figure", {})
+    return [*key, *(name for name in numbered if name not in key and (slides / name / "data.json").is_file())]
 
 
 def figures_of(app: Sphinx, page: str, body: str) -> list[KeyFigure]:
-    """The key figures of a page, found in its HTML; one that is not there is an error."""
-    names = key_figures().get(page)
+    """The figures of a page that can be cited, found in its HTML; one that is not there is an error."""
+    names, key = citable(app, page), key_figures().get(page, [])
     if not names:
         return []
     found = []
@@ -150,7 +157,8 @@ def figures_of(app: Sphinx, page: str, body: str) -> list[KeyFigure]:
         record = json.loads((place.parent / "data.json").read_text(encoding="utf8")) if slides else None
         if name in noted:
             record = document(noted[name] | {"name": name}, page)
-        found.append(KeyFigure(page, name, tag, place, str(image.get("alt", "")), record, texts.get(name, "")))
+        alt, text = str(image.get("alt", "")), texts.get(name, "")
+        found.append(KeyFigure(page, name, tag, place, alt, record, text, name in key))
     return found
 
 
@@ -165,10 +173,10 @@ def write_picture(out: Path, figure: KeyFigure) -> None:
     if figure.picture.suffix == ".svg":
         told = described(figure.text or svg, figure.finding, figure.alt)
         at.with_suffix(".svg").write_text(told, encoding="utf8")
-        at.with_suffix(".png").write_bytes(png(svg))
+        if figure.key:
+            at.with_suffix(".png").write_bytes(png(svg))
     else:
         shutil.copyfile(figure.picture, at.with_suffix(".png"))
-    at.with_name(f"{figure.name}-card.png").write_bytes(card(svg))
     if figure.record:
         at.with_suffix(".json").write_text(written(figure.record), encoding="utf8")
         at.with_suffix(".csv").write_text(table(figure.record), encoding="utf8")

@@ -2,10 +2,12 @@
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import yaml
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -13,6 +15,20 @@ ROOT = Path(__file__).resolve().parents[3]
 def executed(app: Sphinx, page: str) -> Path:
     """The page's notebook as it was executed; there is none of a page without code."""
     return Path(app.outdir).parent / f"jupyter_execute/{page}.ipynb"
+
+
+def reading_order(env: BuildEnvironment, page: str = "") -> Iterator[str]:
+    """All pages as the table of contents has them, the front page first."""
+    page = page or env.config.root_doc
+    yield page
+    for below in env.toctree_includes.get(page, ()):
+        yield from reading_order(env, below)
+
+
+def parts() -> list[tuple[str, list[str]]]:
+    """The parts of the book: the name of each, and its pages in order."""
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf8"))
+    return [(part["caption"], [chapter["file"] for chapter in part["chapters"]]) for part in toc["parts"]]
 
 
 def pages(site: Path) -> list[Path]:

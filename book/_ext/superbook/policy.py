@@ -11,9 +11,11 @@ import base64
 import hashlib
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from sphinx.application import Sphinx
 
+from .address import published
 from .places import pages
 
 SOURCES = {
@@ -53,16 +55,22 @@ def with_policy(page: str) -> str:
     return CHARSET.sub(lambda charset: f"{charset[0]}\n    {meta}", page, count=1)
 
 
-def header_files(scripts: set[str]) -> dict[str, str]:
-    """The headers of the whole site, as the usual static hosts read them."""
+def header_files(scripts: set[str], root: str = "/") -> dict[str, str]:
+    """The headers of the whole site, as the usual static hosts read them, and the page for lost addresses.
+
+    `root` is the site's path on its server. Netlify and GitHub's pages find 404.html by its name.
+    """
     headers = {"Content-Security-Policy": policy(scripts)} | ALSO
     netlify = "\n".join(f"  {name}: {value}" for name, value in headers.items())
     nginx = "\n".join(f'add_header {name} "{value}" always;' for name, value in headers.items())
     apache = "\n".join(f'    Header always set {name} "{value}"' for name, value in headers.items())
     return {
         "_headers": f"/*\n{netlify}\n",
-        "headers/nginx.conf": f"# Include this in the server block.\n{nginx}\n",
-        "headers/apache.conf": f"# For a server, or .htaccess.\n<IfModule mod_headers.c>\n{apache}\n</IfModule>\n",
+        "headers/nginx.conf": f"# Include this in the server block.\n{nginx}\nerror_page 404 {root}404.html;\n",
+        "headers/apache.conf": (
+            f"# For a server, or .htaccess.\n<IfModule mod_headers.c>\n{apache}\n</IfModule>\n"
+            f"ErrorDocument 404 {root}404.html\n"
+        ),
     }
 
 
@@ -74,6 +82,7 @@ def finish(app: Sphinx, error: Exception | None) -> None:
         page = path.read_text(encoding="utf8")
         scripts |= digests(page)
         path.write_text(with_policy(page), encoding="utf8")
-    for name, text in header_files(scripts).items():
+    root = urlsplit(published().site).path or "/"
+    for name, text in header_files(scripts, root).items():
         (site / name).parent.mkdir(exist_ok=True)
         (site / name).write_text(text, encoding="utf8")

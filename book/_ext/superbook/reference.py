@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from textwrap import dedent
 from typing import Any
+from unicodedata import normalize
 
 from docutils import nodes
 from sphinx import addnodes
@@ -26,6 +27,7 @@ CHAPTERS = re.compile(r"\b[Cc]hapters? (\d+)((?:(?:, | and | to )\d+)*)")
 SCRIPT = re.compile(  # an index after a single letter, with or without a mark; a power after anything
     r"(?:(?<![A-Za-z0-9_][A-Za-z])(?<=[^\W\d_]|['′\u0300-\u036f])(_)|\^)(\{[^{}]*\}|[A-Z]|[a-zα-ω]+(?:,[a-z])?|[−+]?\d+|[*′])"
 )
+MATHEMATICAL = re.compile("([\U0001d400-\U0001d7ff])")
 SIGNATURE = re.compile(r'<dt class="sig .*?</dt>', re.DOTALL)
 LISTED = re.compile(r"<(/?)d[ld]>")
 ALSO = ("compression", "blocks")  # modules whose names a user meets without calling them from `superpos`
@@ -151,14 +153,20 @@ def resolved(said: str, near: str) -> str | None:
     return said if said in known() else found[0] if len(found) == 1 and said[:1].isupper() else None
 
 
+def letters(text: str) -> list[nodes.Node]:
+    """Text, its mathematical letters as plain ones that are emphasised: few fonts have them."""
+    parts = MATHEMATICAL.split(text)
+    return [nodes.emphasis("", normalize("NFKC", p)) if MATHEMATICAL.match(p) else nodes.Text(p) for p in parts]
+
+
 def scripts(text: str) -> list[nodes.Node]:
     """Text in which `w_t^l` has its index below and its power above."""
     made, end = [], 0
     for found in SCRIPT.finditer(text):
         kind = nodes.subscript if found[1] else nodes.superscript
-        made += [nodes.Text(text[end : found.start()]), kind("", found[2].strip("{}"))]
+        made += [*letters(text[end : found.start()]), kind("", found[2].strip("{}"))]
         end = found.end()
-    return [node for node in [*made, nodes.Text(text[end:])] if node.astext()]
+    return [node for node in [*made, *letters(text[end:])] if node.astext()]
 
 
 class Offered(SphinxDirective):

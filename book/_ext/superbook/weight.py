@@ -14,6 +14,9 @@ from sphinx.application import Sphinx
 
 from .places import pages
 
+VIEWPORT = re.compile(r'<meta name="viewport"[^>]*>\s*')
+LEFT = re.compile(r'\s*<meta name="docsearch:[^>]*>|\s*<footer class="bd-footer">\s*</footer>')  # of other services
+TWICE = re.compile(r"(<title>)(.*) &#8212; \2(</title>)")  # the front page is named as the book is
 NEVER = re.compile(r"(?!)")
 # What an asset's name, or an inline script, begins with or contains -> what a page that needs it contains.
 NEEDED_BY = {
@@ -34,6 +37,7 @@ SEARCH = re.compile(r'\s*<script src="[^"]*(?:searchtools|language_data|searchin
 ICONS = re.compile(r"\s*(?:<!-- So that users can add custom icons -->\s*)?<script[^>]*/fontawesome\.js[^>]*></script>")
 ON_CLICK = {'onclick="window.print()"': 'data-click="print"', 'onclick="toggleFullScreen()"': 'data-click="fullscreen"'}
 ICON_FONT = re.compile(r"@font-face\{[^{}]*Font Awesome[^{}]*\}")
+ICON_NAME = re.compile(r'(--[\w-]+:)"[\ue000-\uf8ff]"')  # as a variable, for a sign before a link
 ICON_RULE = re.compile(r'(?<=[}{])\.fa-[\w-]+:before(?:,\.fa-[\w-]+:before)*\{content:"[^"]*"\}')
 DEAD = (
     "**/*.map",
@@ -69,15 +73,17 @@ def drop_assets(app: Sphinx, page: str, template: str, context: dict[str, Any], 
 
 def lighten(page: str) -> str:
     """A page without the theme's icons and without Sphinx's search."""
-    page = ICONS.sub("", page)
+    page = TWICE.sub(r"\1\2\3", LEFT.sub("", ICONS.sub("", page)))
+    head, viewport, rest = page.partition('<meta name="viewport"')
+    page = head + viewport + VIEWPORT.sub("", rest)
     for handler, name in ON_CLICK.items():  # a strict policy allows no handler in an attribute: see page.js
         page = page.replace(handler, name)
     return SEARCH.sub("", page)
 
 
 def without_icons(styles: str) -> str:
-    """The theme's styles without the icon font and its two thousand names."""
-    return ICON_RULE.sub("", ICON_FONT.sub("", styles))
+    """The theme's styles without the icon font, its two thousand names, and signs that no other font has."""
+    return ICON_NAME.sub(r'\1""', ICON_RULE.sub("", ICON_FONT.sub("", styles)))
 
 
 def finish(app: Sphinx, error: Exception | None) -> None:
