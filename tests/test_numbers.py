@@ -145,6 +145,6 @@ def test_drawings_have_named_columns():
 
 def test_a_figure_without_numbers_has_no_panels():
     drawn = data.Drawn()
-    data.note(drawn.subplots(), "line", "a", place=[1.0, 2.5], height=[float("nan"), 1 / 3])
+    data.note(drawn.subplots(), "line", "a", {"place": [1.0, 2.5], "height": [float("nan"), 1 / 3]})
     assert [columns(one) for one in panels(drawn)[0]["series"]] == [{"place": [1, 2.5], "height": [None, 0.333333]}]
     assert panels(Figure()) == []

@@ -82,7 +82,9 @@ def named(name: str, count: int):
 LEGENDS = {
     "above": lambda: figures.agreement({f"a name of some length {k}": (X, X, [0.1] * 4) for k in range(5)}),
     "of one panel": lambda: figures.curves(named("progression, z = ", 6), "x", "y"),
-    "of two panels": lambda: figures.pair(*[named("line code, z = ", 4)] * 2, *[("", "")] * 3),
+    "of two panels": lambda: figures.pair(
+        named("line code, z = ", 4), named("line code, z = ", 4), ("x", "x"), ("y", "y"), ("left", "right")
+    ),
     "for want of room": lambda: figures.curves(named("S, doing something ", 3), "x", "y", direct=True),
 }
 
@@ -135,10 +137,7 @@ def test_a_figure_is_drawn_again_on_another_sheet(kind):
     with on(NARROW):
         anew = figure.again()  # pyright: ignore[reportAttributeAccessIssue]
     assert anew.get_size_inches()[0] == pytest.approx(NARROW.width)
-    assert anew.record() == figure.record() | {"panels": anew.record()["panels"]}
-    drawn(figure), drawn(anew)
-    titles = [[panel["title"] for panel in one.record()["panels"]] for one in (figure, anew)]
-    assert titles[0] == titles[1]
+    assert anew.record() == figure.record()  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def test_finding_is_kept_with_the_numbers():

@@ -7,7 +7,7 @@ shows it as a picture and stores the numbers in the same output, under a MIME ty
 import io
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import matplotlib
@@ -93,13 +93,13 @@ def svg(figure: Figure, letters: Literal["path", "none"] = "path") -> str:
     Letters are outlines, alike everywhere; or, with "none", text that can be selected, in a font that is there.
     """
     out = io.StringIO()
-    fonts = {"font.sans-serif": ["DejaVu Sans", "Verdana"]}
-    with matplotlib.rc_context({"svg.hashsalt": "superpos", "svg.fonttype": letters, **fonts}):
+    fonts = ["DejaVu Sans", "Verdana"]
+    with matplotlib.rc_context({"svg.hashsalt": "superpos", "svg.fonttype": letters, "font.sans-serif": fonts}):
         FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None, "Creator": None})
     return out.getvalue()
 
 
-def note(ax: Axes, drawn: str, label: str, predicted: bool | None = None, **columns: Any) -> None:
+def note(ax: Axes, drawn: str, label: str, columns: Mapping[str, Any], *, predicted: bool | None = None) -> None:
     """Note one series of a panel: how it is drawn, its name, its columns of equal length; one that is None is not.
 
     Columns `x` and `y` are named by the axes; `predicted` says whether it is theory if `drawn` does not (`KINDS`).
@@ -113,7 +113,7 @@ def note(ax: Axes, drawn: str, label: str, predicted: bool | None = None, **colu
 def note_matrix(ax: Axes, values: Tensor, unit: str) -> None:
     """Note a heat map, entry by entry: rows are y, columns are x."""
     y, x = np.indices(values.shape)
-    note(ax, "weight", "", x=x.ravel(), y=y.ravel(), **{unit: values.ravel()})
+    note(ax, "weight", "", {"x": x.ravel(), "y": y.ravel(), unit: values.ravel()})
 
 
 def _named(series: dict[str, Any], ax: Axes, first: Axes) -> dict[str, Any]:
@@ -121,7 +121,7 @@ def _named(series: dict[str, Any], ax: Axes, first: Axes) -> dict[str, Any]:
     x, y = ax.get_xlabel() or first.get_xlabel(), ax.get_ylabel() or first.get_ylabel()
     names = {"x": f"{x} (column)", "y": f"{y} (row)"} if x == y else {"x": x, "y": y}
     names["error"] = f"{y}: error bar"
-    columns = [{"name": plain(names.get(name, name)), "values": v} for name, v in series["columns"].items()]
+    columns = [{"name": plain(names.get(name) or name), "values": v} for name, v in series["columns"].items()]
     return series | {"columns": columns}
 
 

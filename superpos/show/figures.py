@@ -187,10 +187,10 @@ def histogram(
         density, edges, _ = axes[0].hist(
             flat, bins=bins, range=span, density=True, histtype="stepfilled", color=COLOURS[i], alpha=0.4, label=name
         )
-        note(axes[0], "density", name, x=(edges[:-1] + edges[1:]) / 2, y=density)
+        note(axes[0], "density", name, {"x": (edges[:-1] + edges[1:]) / 2, "y": density})
     for i, (name, (x, y)) in enumerate((curves or {}).items()):
         axes[0].plot(np.asarray(x), np.asarray(y), color=BLACK, ls=DASHES[i % 7], lw=1.5, label=name)
-        note(axes[0], "line", name, x=x, y=y)
+        note(axes[0], "line", name, {"x": x, "y": y})
     axes[0].set(xlabel=xlabel, ylabel="density", yscale="log" if log else "linear")
     plain(axes[0])
     legend(axes[0])
@@ -212,7 +212,7 @@ def agreement(
     for i, (name, values) in enumerate(named.items()):
         predicted, measured, error = (np.asarray(x, dtype=float) for x in values)
         mark(ax, i, name, predicted, measured / predicted, error / predicted)
-        note(ax, "points", name, x=predicted, y=measured / predicted, error=error / predicted)
+        note(ax, "points", name, {"x": predicted, "y": measured / predicted, "error": error / predicted})
     ax.set(
         xscale="log", xlabel=f"predicted {unit}", ylabel="measured / predicted", ylim=(1 - 2.5 * band, 1 + 2.5 * band)
     )
@@ -238,7 +238,7 @@ def trajectories(rows: Mapping[str, tuple[Tensor, Tensor]], *, height: float = 3
                 x, y = np.asarray(path, dtype=float).T
                 ax.plot(x, y, color=COLOURS[c], ls=DASHES[c], marker=MARKERS[c], ms=3.5, lw=1, label=label)
                 at = {"panel": [k] * len(x), "step": range(len(x)), COORDINATES[0]: x, COORDINATES[1]: y}
-                note(ax, "both", f"{name}, {label}", label == "true", **at)
+                note(ax, "both", f"{name}, {label}", at, predicted=label == "true")
             for steps, (x, y) in _met(np.asarray(estimated, dtype=float)):
                 out = 9 / max(np.hypot(x, y), 1e-9)  # points, away from the centre
                 at = {"xytext": (out * x, out * y), "textcoords": "offset points"}
@@ -259,7 +259,7 @@ def coincidence(x: Values, y: Values, xlabel: str, ylabel: str, *, band: float, 
     ax.fill_between(ends, ends - band, ends + band, color="#e3e3e3", lw=0)
     ax.plot(ends, ends, color=BLACK, lw=0.9)
     ax.scatter(places[0], places[1], s=45 * cases, color=COLOURS[0], zorder=3)
-    note(ax, "points", "", x=places[0], y=places[1], cases=cases)
+    note(ax, "points", "", {"x": places[0], "y": places[1], "cases": cases})
     for place, count in zip(places.T, cases, strict=True):
         ax.annotate(str(count), place, xytext=(7, -10), textcoords="offset points")
     ax.set(xlabel=xlabel, ylabel=ylabel, xlim=ends, ylim=ends, aspect="equal")

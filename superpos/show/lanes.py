@@ -87,7 +87,7 @@ def _cell(ax: Axes, lane: Lane) -> None:
             style = {"lw": 2.0, "color": _WRONG, "ls": (0, (3, 2)), "zorder": 2}
         ax.plot([0, 1], [i, j], **style)
         state = "active" if own else "wrongly heard" if wrong else "silent"
-        note(ax, "weight", state, **{"circuit": [t], "from slot i": [i], "to slot j": [j]})
+        note(ax, "weight", state, {"circuit": [t], "from slot i": [i], "to slot j": [j]})
         if own or not pairs:
             disc = {"boxstyle": "circle,pad=0.08", "fc": OWNERS[t % 9], "ec": "none"}
             way = 0.4 if own else 1 / (n + 1)  # where no disc lies on another; those of all are equally far apart here
@@ -112,7 +112,7 @@ def _cell(ax: Axes, lane: Lane) -> None:
 def _matrix(ax: Axes, n: int) -> None:
     places = [divmod(t, n) for t in range(n * n)]
     slots = {"from slot i": [i for i, _ in places], "to slot j": [j for _, j in places]}
-    note(ax, "weight", "owner", **slots, circuit=range(n * n))
+    note(ax, "weight", "owner", {**slots, "circuit": range(n * n)})
     for t, (i, j) in enumerate(places):
         ax.add_patch(Rectangle((i - 0.47, j - 0.47), 0.94, 0.94, color=OWNERS[t % 9]))
         ax.text(i, j, str(t), ha="center", va="center", color=ink(t), fontsize=sheet().text)

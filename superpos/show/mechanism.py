@@ -92,7 +92,7 @@ def terms(step: Step, finding: str) -> Figure:
     for name, (x, y) in named.items():
         word = ax.text(x, y, name, ha="center", va="center", weight="bold", bbox=_WHITE, zorder=6)
         word.set_in_layout(False)
-        note(ax, "term", name, **{"inches from the left": [x], "inches from the top": [y]})
+        note(ax, "term", name, {"inches from the left": [x], "inches from the top": [y]})
     return titled(figure, finding)
 
 
@@ -150,15 +150,15 @@ def _states(ax: Axes, step: Step, rows: Sequence[float]) -> None:
             words = {"ha": "center", "va": "center", "color": BLACK, "bbox": _WHITE, "zorder": 3.6}
             ax.text(at.writes, y + at.under, f"should be {text(step.should[t])}", **words)
     numbers = range(1, len(rows) + 1)
-    note(ax, "reads", "circuits", circuit=numbers, holds=step.holds, reads=step.reads)
+    note(ax, "reads", "circuits", {"circuit": numbers, "holds": step.holds, "reads": step.reads})
     if step.part == "writes":
-        note(ax, "writes", "circuits", circuit=numbers, writes=step.writes, **{"should write": step.should})
+        note(ax, "writes", "circuits", {"circuit": numbers, "writes": step.writes, "should write": step.should})
 
 
 def _neurons(ax: Axes, step: Step, places: Sequence[float]) -> None:
     at = _places(step)
     numbers = range(1, len(places) + 1)
-    note(ax, "neurons", "large neurons", neuron=numbers, given=step.given, answers=step.neurons)
+    note(ax, "neurons", "large neurons", {"neuron": numbers, "given": step.given, "answers": step.neurons})
     for n, y in enumerate(places):
         owners = [t for t, some in enumerate(step.carriers.tolist()) if n in some]
         if not owners:
@@ -181,14 +181,14 @@ def _arrows(ax: Axes, step: Step, rows: Sequence[float], places: Sequence[float]
         for n in step.carriers[t].tolist():
             w, flows = step.w_in[t], abs(step.w_in[t] * step.reads[t]) > QUIET
             _arrow(ax, (at.reads + at.box[0] / 2, y), (left, places[n]), w, t, bool(flows), at.along * _few(step))
-            note(ax, "arrow", f"circuit {t + 1} to neuron {n + 1}", weight=[w])
+            note(ax, "arrow", f"circuit {t + 1} to neuron {n + 1}", {"weight": [w]})
             if step.part == "writes":
                 w, flows = step.w_out[t] / S, abs(step.w_out[t] * step.neurons[n]) > QUIET
                 rise = places[n] - y  # the number keeps clear of the words below boxes and neurons
                 along = 0.42 if rise > 0.1 else 0.66 if rise < -0.1 else 0.5
                 start, end = (right, places[n]), (at.writes - at.box[0] / 2, y)
                 _arrow(ax, start, end, w, t, bool(flows), along * _few(step))
-                note(ax, "arrow", f"neuron {n + 1} to circuit {t + 1}", weight=[w])
+                note(ax, "arrow", f"neuron {n + 1} to circuit {t + 1}", {"weight": [w]})
 
 
 def _arrow(
@@ -222,7 +222,7 @@ def _loop(ax: Axes, step: Step, high: float) -> None:
     gap = "\n" if sheet().stacked else " "
     ax.text(0.02, high - 0.04, f"mean square read by silent circuits:{gap}{so_far}", va="bottom", linespacing=1.25)
     read = {"layers before": range(len(step.heard)), "mean square read by silent circuits": step.heard}
-    note(ax, "heard", "the stream", **read)
+    note(ax, "heard", "the stream", read)
 
 
 def _box(ax: Axes, at: tuple[float, float], size: tuple[float, float], value: Tensor, t: int, active: bool) -> None:

@@ -80,7 +80,7 @@ def plane(E: Float[Tensor, "T 2 1"], active: Sequence[int], x: Float[Tensor, " z
         va="center",
         color=BLACK,
     )
-    note(ax, "reads", "circuits", circuit=range(1, len(E) + 1), stores=held, reads=reads)
+    note(ax, "reads", "circuits", {"circuit": range(1, len(E) + 1), "stores": held, "reads": reads})
     for artist in ax.get_children():
         artist.set_in_layout(False)  # words must not move the axes: frames are compared
     return titled(figure, finding, lines=2)

@@ -66,7 +66,8 @@ def draw(ax: Axes, series: Sequence[Series], log: str) -> None:
     for i, one in enumerate(series):
         group = i if one.group is None else one.group
         x, y = np.asarray(one.x, dtype=float), np.asarray(one.y, dtype=float)
-        note(ax, one.kind, one.label or named.get(group, ""), one.predicted, x=x, y=y, error=one.error)
+        columns = {"x": x, "y": y, "error": one.error}
+        note(ax, one.kind, one.label or named.get(group, ""), columns, predicted=one.predicted)
         if one.kind != "points":
             label = one.label if one.kind == "line" else None
             dash = next(black if group % 7 == 5 else coloured)

@@ -39,7 +39,7 @@ def meetings(code: Code, t: int, *, height: float = 3.5) -> Figure:
         colour = {"chosen": COLOURS[0], "meets it": COLOURS[1], "does not": _PALE}[role]
         ax.plot([u, u], [min(slots), max(slots)], color=colour, lw=1, alpha=0.6, zorder=1)
         ax.scatter([u] * len(slots), slots, s=58, color=colour, marker="s", zorder=2)
-        note(ax, "weight", role, circuit=[u] * len(slots), slot=slots)
+        note(ax, "weight", role, {"circuit": [u] * len(slots), "slot": slots})
         for slot in set(slots) & set(code.slots[t].tolist()) if met[u] else ():
             for size in (150, 270)[: min(int(met[u]), 2)]:
                 ax.scatter(u, slot, s=size, facecolor="none", edgecolor=COLOURS[1], lw=1.4, zorder=3)
@@ -79,7 +79,7 @@ def switch(
         weight = f"1/{S}" if own else f"−{chi:.3f}"
         at = (0.36, k + 0.36 * (middle - k))
         left.text(*at, weight, ha="center", va="center", fontsize=sheet().text, color=BLACK, bbox=_paper(), zorder=5)
-        note(left, "weight", f"from slot {k}", slot=[k], weight=[1 / S if own else -chi])
+        note(left, "weight", f"from slot {k}", {"slot": [k], "weight": [1 / S if own else -chi]})
     left.scatter(1, middle, s=520, color=COLOURS[1] if on else "white", edgecolor=BLACK, zorder=3)
     state = {"s": "on", "color": letters(COLOURS[1])} if on else {"s": "off"}
     left.text(1, middle, **state, ha="center", va="center", fontsize=sheet().text, zorder=4)
@@ -103,7 +103,7 @@ def _ladder(ax: Axes, levels: Sequence[float], linked: int, step: float) -> None
         ax.text(
             0.57, y, words, va="center", fontsize=sheet().text, color=BLACK, fontweight="bold" if chosen else "normal"
         )
-    note(ax, "levels", "idle slot", **{"linked slots": range(len(levels)), "on-indicator read": levels})
+    note(ax, "levels", "idle slot", {"linked slots": range(len(levels)), "on-indicator read": levels})
     ax.set(xlim=(0, 2.05), ylim=(-0.45, 1.08), ylabel="on-indicator that the idle slot reads")
     ax.set_xticks([])
     ax.grid(False)
@@ -134,7 +134,7 @@ def circle(
             ax.set_title(f"{layer}\n{indicator} = {float(alpha[k]):.2f}", fontsize=sheet().text, loc="center")
             for label, path in (("true", true), ("read", read)):
                 at = {"layer": [k], **dict(zip(COORDINATES, path[k : k + 1].T, strict=True))}
-                note(ax, "points", f"{name}, {label}".strip(", "), label == "true", **at)
+                note(ax, "points", f"{name}, {label}".strip(", "), at, predicted=label == "true")
         axes[0].set_ylabel(name, fontsize=sheet().text)
     return figure
 

@@ -229,7 +229,7 @@ def picture(step: Step) -> Figure:
             y, kind = _heads(ax, y + 0.3 * bool(kind), row.kind, lefts, wide, own), row.kind
         _name(ax, left, y, row.name)
         cells = row.values.flatten().tolist()
-        note(ax, "cells", row.name, cell=range(len(cells)), number=cells)
+        note(ax, "cells", row.name, {"cell": range(len(cells)), "number": cells})
         each = wide / max(3, across)
         for x, values, whose in zip(lefts, row.values.tolist(), own, strict=True):
             spread = whose if len(whose) == across else [*whose] * across
