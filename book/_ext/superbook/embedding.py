@@ -17,15 +17,15 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+from . import framing
 from .address import Address, published
 from .citing import chapter_number, citation, part_entry
-from .pictures import CARD, KeyFigure, figures_of, key_figures, proportions, vector, write_picture
+from .pictures import CARD, KeyFigure, figures_of, key_figures, write_picture
 from .plaintext import text_of
 
 LABELS = {"svg": "SVG", "png": "PNG", "csv": "numbers as CSV", "json": "numbers as JSON"}
 NUMBER = re.compile(r"^Fig\.\s*([\d.]+)\s+(.*)$")
 LINKS = ("src", "srcset", "href", "data-folder")
-FRAME = 720  # the width, in pixels, that an embedded figure is given at most
 
 
 def number_and_title(figure: KeyFigure) -> tuple[str, str]:
@@ -38,22 +38,11 @@ def number_and_title(figure: KeyFigure) -> tuple[str, str]:
     return number, first.rstrip(".:")
 
 
-def frame_height(figure: KeyFigure) -> int:
-    """Room for the picture, its caption and the line below at the frame's full width."""
-    wide = proportions(vector(figure.picture))
-    caption = figure.tag.find("figcaption")
-    lines = -(-len(text_of(caption)) // 85) if isinstance(caption, Tag) else 0
-    return round((FRAME - 32) / wide) + 24 * lines + (150 if figure.tag.find("input") else 90)
-
-
-def iframe(figure: KeyFigure, where: Address, height: int) -> str:
+def iframe(figure: KeyFigure, where: Address) -> str:
     """The line to copy into another page."""
     number, title = number_and_title(figure)
     name = html.escape(f"Figure {number}: {title}" if number else title)
-    return (
-        f'<iframe src="{where.of(f"embed/{figure.name}.html")}" title="{name}" width="{FRAME}" height="{height}" '
-        f'loading="lazy" style="max-width: 100%; border: 0"></iframe>'
-    )
+    return framing.framed(f'src="{where.of(f"embed/{figure.name}.html")}" title="{name}"', figure.tag)
 
 
 def copied(text: str, label: str, embed: str = "") -> str:
@@ -76,7 +65,9 @@ def control(figure: KeyFigure, bibtex: str, frame: str, up: str, where: Address)
         f"Files: {links}.</p>\n"
         f"<p>BibTeX:</p>\n{copied(bibtex, 'BibTeX entry')}\n"
         f'<p>To embed <a href="{page}">the figure alone</a> in a page{hint}:</p>\n'
-        f"{copied(frame, 'HTML of the frame', page)}\n</details>\n"
+        f"{copied(frame, 'HTML of the frame', page)}\n"
+        f"<p>It is light or dark as its page is; <code>?theme=light</code> or <code>?theme=dark</code> behind "
+        f"<code>.html</code> decides it.</p>\n</details>\n"
     )
 
 
@@ -126,8 +117,7 @@ def add_controls(
         number, title = number_and_title(figure)
         path, named = f"{pagename}.html#{figure.name}", f"Figure {number}: {title}"
         bibtex = part_entry(cff, where, path, figure.name, named, chapter_number(app, pagename))
-        height = frame_height(figure)
-        added = control(figure, bibtex, iframe(figure, where, height), up, where)
+        added = control(figure, bibtex, iframe(figure, where), up, where)
         context["body"] = after_figure(context["body"], figure.name, added)
     if figures:
         app.add_js_file("copy.js", loading_method="defer")
@@ -162,6 +152,8 @@ def alone(figure: KeyFigure, page: Path, at: Path) -> Tag:
                 element[name] = rebased(value, page, at)
         if element.name == "a":
             element["target"] = "_top"
+    for source in tag.select("source[media]"):
+        source["media"] = f"(max-width: {framing.PHONE}px)"  # of the frame
     return tag
 
 
@@ -171,6 +163,7 @@ def embed_page(figure: KeyFigure, site: Path, where: Address, heading: str, book
     tag, back = alone(figure, page, at), f"{figure.page}.html#{figure.name}"
     link = where.of(back) if where.site else f"../{back}"
     head = '<link rel="icon" href="../_static/logo.svg">\n<link rel="stylesheet" href="../_static/embed.css">\n'
+    head += '<script src="../_static/embed.js"></script>\n'
     if tag.select_one(".explore"):
         head += '<link rel="stylesheet" href="../_static/explore.css">\n'
         head += '<script defer src="../_static/explore.js"></script>\n'
