@@ -72,7 +72,7 @@ def drop_assets(app: Sphinx, page: str, template: str, context: dict[str, Any], 
 
 
 def lighten(page: str) -> str:
-    """A page without the theme's icons and without Sphinx's search."""
+    """A page without the theme's icons, what is left of other services, and Sphinx's search."""
     page = TWICE.sub(r"\1\2\3", LEFT.sub("", ICONS.sub("", page)))
     head, viewport, rest = page.partition('<meta name="viewport"')
     page = head + viewport + VIEWPORT.sub("", rest)
