@@ -58,7 +58,8 @@ def number_and_title(figure: KeyFigure, say: Callable[[Tag], str] = text_of) -> 
     """The figure's number, and its finding or, where each frame has its own, how its caption begins; `say` reads it."""
     caption = figure.tag.find("figcaption")
     number, first = numbered(say(caption) if isinstance(caption, Tag) else figure.alt)
-    finding = (figure.record or {}).get("finding", "").rstrip(".")
+    alone = figure.record is not None and not figure.record["parameters"]
+    finding = figure.finding.rstrip(".") if alone else ""
     return number, (finding if say is text_of else latex.escaped(finding)) or first
 
 
