@@ -47,7 +47,8 @@ def explore(
 
     Raises:
         ValueError: the name, the sliders or `start` are not as above.
-        FrameFailed: a frame cannot be drawn, has no alt text or another size than the first one.
+        FrameFailed: a frame cannot be drawn, has no alt text or another size than the first one, or is the step of a
+            story and has no finding.
     """
     _check(name, sliders)
     first = {key: slider.values[0] for key, slider in sliders.items()} | dict(start or {})
@@ -86,6 +87,8 @@ def _all_frames(
         values = dict(zip(sliders, chosen, strict=True))
         try:
             frames.append(complete(draw, alt, values))
+            if any(slider.story for slider in sliders.values()) and not frames[-1].finding:
+                raise ValueError("a step of a story has no finding; say in a sentence what happens, by figures.titled")
             sizes.append([(one["width"], one["height"]) for one in frames[-1].pictures.values()])
             if sizes[-1] != sizes[0]:
                 raise ValueError(f"its sizes are {sizes[-1]} pixels, wide and narrow, and the first frame's {sizes[0]}")

@@ -26,10 +26,13 @@ class Slider:
     Attributes:
         label: what stands beside the slider.
         values: those that the book draws, in order; at least two, numbers must increase.
+        story: whether they are steps that one follows in their order: a page has previous and next, and the finding of
+            each frame is its sentence.
     """
 
     label: str
     values: Sequence[Value]
+    story: bool = False
 
     def __post_init__(self) -> None:
         if not self.label.strip():
@@ -40,6 +43,8 @@ class Slider:
             )
         if self.kind != "choice" and list(self.values) != sorted(self.values):
             raise ValueError(f"slider {self.label!r} has the values {list(self.values)}; numbers must increase")
+        if self.story and self.kind != "choice":
+            raise ValueError(f"slider {self.label!r} is a story of the numbers {list(self.values)}; name its steps")
 
     @property
     def kind(self) -> Literal["integer", "number", "choice"]:
@@ -81,7 +86,8 @@ class Frames:
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         parameters = [
-            {"name": key, "label": s.label, "values": list(s.values), "texts": [*map(s.text, s.values)]}
+            {"name": key, "label": s.label, "kind": "story" if s.story else s.kind}
+            | {"values": list(s.values), "texts": [*map(s.text, s.values)]}
             for key, s in self.sliders.items()
         ]
         record: dict[str, Any] = {"name": self.name, "start": self.start}

@@ -212,6 +212,7 @@ def picture(step: Step) -> Figure:
     """All neurons of a step as rows of cells, in the colour and with the number of their circuit. Chapter 12."""
     height = _TOP + _ROWS * _ROW
     figure = Drawn(figsize=(sheet().width, sheet().tall * height))
+    figure.finding = step.said
     ax = figure.add_axes((0.0, 0.0, 1.0, 1 - _TOP / height))
     ax.set(xlim=(0, sheet().width), ylim=(_ROWS, 0))
     ax.set_axis_off()

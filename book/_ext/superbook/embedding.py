@@ -17,10 +17,10 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from . import latex
+from . import framing, latex
 from .address import Address, published
 from .citing import UNKNOWN, chapter_number, citation, part_entry
-from .pictures import KeyFigure, citable, figures_of, proportions, vector, write_picture
+from .pictures import KeyFigure, citable, figures_of, write_picture
 from .places import reading_order
 from .plaintext import text_of
 
@@ -29,7 +29,6 @@ NUMBER = re.compile(r"^Fig\.\s*([\d.]+)\s+(.*)$")
 PART = re.compile(r"^(?:Left|Right|Above|Below): ")  # a caption that begins with a part of the picture
 END = re.compile(r"(?<=[.!?]) (?=[A-Z])|(?<!\\)[:;] ")
 LINKS = ("src", "srcset", "href", "data-folder")
-FRAME = 720  # the width, in pixels, that an embedded figure is given at most
 
 
 def numbered(caption: str) -> tuple[str, str]:
@@ -48,22 +47,11 @@ def number_and_title(figure: KeyFigure, say: Callable[[Tag], str] = text_of) -> 
     return number, (finding if say is text_of else latex.escaped(finding)) or first
 
 
-def frame_height(figure: KeyFigure) -> int:
-    """Room for the picture, its caption and the line below at the frame's full width."""
-    wide = proportions(vector(figure.picture))
-    caption = figure.tag.find("figcaption")
-    lines = -(-len(text_of(caption)) // 85) if isinstance(caption, Tag) else 0
-    return round((FRAME - 32) / wide) + 24 * lines + (150 if figure.tag.find("input") else 90)
-
-
-def iframe(figure: KeyFigure, where: Address, height: int) -> str:
+def iframe(figure: KeyFigure, where: Address) -> str:
     """The line to copy into another page."""
     number, title = number_and_title(figure)
     name = html.escape(f"Figure {number}: {title}" if number else title)
-    return (
-        f'<iframe src="{where.of(f"embed/{figure.name}.html")}" title="{name}" width="{FRAME}" height="{height}" '
-        f'loading="lazy" style="max-width: 100%; border: 0"></iframe>'
-    )
+    return framing.framed(f'src="{where.of(f"embed/{figure.name}.html")}" title="{name}"', figure.tag)
 
 
 def copied(text: str, label: str, embed: str = "") -> str:
@@ -86,7 +74,9 @@ def control(figure: KeyFigure, bibtex: str, frame: str, up: str, where: Address)
         f"Files: {links}.</p>\n"
         f"<p>BibTeX:</p>\n{copied(bibtex, 'BibTeX entry')}\n"
         f'<p>To embed <a href="{page}">the figure alone</a> in a page{hint}:</p>\n'
-        f"{copied(frame, 'HTML of the frame', page)}\n</details>\n"
+        f"{copied(frame, 'HTML of the frame', page)}\n"
+        f"<p>It is light or dark as its page is; <code>?theme=light</code> or <code>?theme=dark</code> behind "
+        f"<code>.html</code> decides it.</p>\n</details>\n"
     )
 
 
@@ -110,8 +100,7 @@ def add_controls(
         number, title = number_and_title(figure, latex.of)
         path, named = f"{pagename}.html#{figure.name}", f"Figure {number}: {title}"
         bibtex = part_entry(cff, where, path, figure.name, named, chapter_number(app, pagename))
-        height = frame_height(figure)
-        added = control(figure, bibtex, iframe(figure, where, height), up, where)
+        added = control(figure, bibtex, iframe(figure, where), up, where)
         context["body"] = after_figure(context["body"], figure.name, added)
     if figures or UNKNOWN in context["body"]:
         app.add_js_file("copy.js", loading_method="defer")
@@ -144,6 +133,8 @@ def alone(figure: KeyFigure, page: Path, at: Path) -> Tag:
                 element[name] = rebased(value, page, at)
         if element.name == "a":
             element["target"] = "_top"
+    for source in tag.select("source[media]"):
+        source["media"] = f"(max-width: {framing.PHONE}px)"  # of the frame
     return tag
 
 
@@ -153,6 +144,7 @@ def embed_page(figure: KeyFigure, site: Path, where: Address, heading: str, book
     tag, back = alone(figure, page, at), f"{figure.page}.html#{figure.name}"
     link = where.of(back) if where.site else f"../{back}"
     head = '<link rel="icon" href="../_static/logo.svg">\n<link rel="stylesheet" href="../_static/embed.css">\n'
+    head += '<script src="../_static/embed.js"></script>\n'
     if tag.select_one(".explore"):
         head += '<link rel="stylesheet" href="../_static/explore.css">\n'
         head += '<script defer src="../_static/explore.js"></script>\n'

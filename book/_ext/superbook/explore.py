@@ -4,7 +4,6 @@ The frames come from the executed notebook (superpos.show.frames left them in th
 notebook is in the execution cache has them as well. Number, caption and address are MyST-NB's and Sphinx's.
 """
 
-import html
 import json
 import posixpath
 from pathlib import Path
@@ -18,6 +17,7 @@ from sphinx.writers.html5 import HTML5Translator
 from superpos.show.mime import FRAMES, PICTURES
 from superpos.show.vector import dark
 
+from . import controls
 from .numbers import document, written
 from .places import executed
 
@@ -38,7 +38,7 @@ def records(notebook: dict[str, Any]) -> dict[int, dict[str, Any]]:
             if FRAMES in data:
                 found[place] = data[FRAMES]
             elif PICTURES in data:
-                alone = {"values": {}, "alt": "", "pictures": data[PICTURES], "panels": []}
+                alone = {"values": {}, "alt": "", "pictures": data[PICTURES], "panels": [], "finding": ""}
                 found[place] = {"name": "", "start": {}, "parameters": [], "frames": [alone]}
     return found
 
@@ -69,6 +69,7 @@ def described(record: dict[str, Any]) -> list[dict[str, Any]]:
     """The frames without their pictures: the file of each, its values, what it shows, whether it is the first."""
     return [
         {"file": f"{k}.svg", "values": f["values"], "alt": f["alt"], "start": f["values"] == record["start"]}
+        | {"finding": f["finding"]}
         | {"sizes": {name: (one["width"], one["height"]) for name, one in f["pictures"].items()}}
         for k, f in enumerate(record["frames"])
     ]
@@ -108,50 +109,32 @@ def pictured(folder: str, frame: dict[str, Any]) -> str:
 
     What is not shown is not loaded: a lazy image waits until it is.
     """
-    escape = lambda value: html.escape(str(value))  # noqa: E731
     wide, narrow = frame["sizes"]["wide"], frame["sizes"]["narrow"]
     parts = []
     for scheme in SCHEMES:
         at, phone = (f"{folder}/{named(frame['file'], sheet, scheme)}" for sheet in ("wide", "narrow"))
         parts.append(
-            f'<picture class="scheme-{scheme}"><source media="{PHONE}" srcset="{escape(phone)}" '
+            f'<picture class="scheme-{scheme}"><source media="{PHONE}" srcset="{controls.escape(phone)}" '
             f'width="{narrow[0]}" height="{narrow[1]}">'
-            f'<img alt="{escape(frame["alt"])}" src="{escape(at)}" width="{wide[0]}" height="{wide[1]}" '
+            f'<img alt="{controls.escape(frame["alt"])}" src="{controls.escape(at)}" width="{wide[0]}" height="{wide[1]}" '
             f'loading="lazy"></picture>\n'
         )
     return "".join(parts)
 
 
 def markup(record: dict[str, Any], images: str) -> str:
-    """The first frame, and if there are others its sliders and a way to the data where these do not work."""
+    """The first frame, and if there are others what changes it, and a way to them where there is no script."""
     folder = posixpath.join(images, FOLDER, record["name"])
-    frames, escape = record["frames"], lambda value: html.escape(str(value))
+    frames = record["frames"]
     first = next(frame for frame in frames if frame["start"])
     shown = pictured(folder, first)
     if not record["parameters"]:
         return f'<div class="drawn">\n{shown}</div>\n'
-    told = escape(json.dumps([[f["file"], f["alt"]] for f in frames], ensure_ascii=False))
-    sliders = "".join(slider(record, k) for k in range(len(record["parameters"])))
+    told = controls.told([[f["file"], f["alt"]] for f in frames])
     return (
-        f'<div class="explore drawn" data-folder="{escape(folder)}" data-frames="{told}">\n{shown}'
-        f'<div class="explore-sliders" role="group" aria-label="Change the figure" hidden>\n{sliders}</div>\n'
-        f'<p class="explore-said" aria-live="polite"></p>\n'
-        f"<noscript><p>Without JavaScript the sliders do not work: what all {len(frames)} pictures show is in "
-        f'<a href="{escape(folder)}/data.json">the data of this figure</a>.</p></noscript>\n</div>\n'
-    )
-
-
-def slider(record: dict[str, Any], k: int) -> str:
-    """The k-th slider: it counts through its values, and says which one it is at."""
-    parameter = record["parameters"][k]
-    name, texts = f"{record['name']}-{parameter['name']}", parameter["texts"]
-    at = parameter["values"].index(record["start"][parameter["name"]])
-    return (
-        f'<div><label for="{name}">{html.escape(parameter["label"])}</label>\n'
-        f'<output for="{name}">{html.escape(texts[at])}</output>\n'
-        f'<input type="range" id="{name}" min="0" max="{len(texts) - 1}" step="1" value="{at}" autocomplete="off" '
-        f'aria-valuetext="{html.escape(texts[at])}" '
-        f'data-texts="{html.escape(json.dumps(texts, ensure_ascii=False))}"></div>\n'
+        f'<div class="explore drawn" data-folder="{controls.escape(folder)}" data-frames="{told}">\n{shown}'
+        f'{controls.controls(record)}<p class="explore-fault" role="status"></p>\n'
+        f'<p class="explore-said" aria-live="polite"></p>\n{controls.others(record, folder)}</div>\n'
     )
 
 

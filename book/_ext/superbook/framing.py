@@ -1,0 +1,70 @@
+"""How tall the frame of an embedded figure is: as tall as the figure on a phone, less where the frame is wide.
+
+A frame does not grow with what it holds, and its line may be pasted where no script and no style sheet runs. So it
+stands in a container whose width its own style can ask for, and takes one of two heights; where that is not understood
+it has the taller one. The room that words take is estimated, since only a browser knows its fonts.
+"""
+
+import math
+
+from bs4 import Tag
+
+from .plaintext import text_of
+
+MOST, PHONE, LEAST = 720, 420, 320  # pixels of a frame: at most, where it becomes a phone's, at least
+PADS, PICTURES = {False: 16, True: 8}, {False: 518, True: 416}  # as in embed.css: beside the text; widest picture
+LINE, SMALL = 21.6, 19.7  # pixels of a line of the caption, of the line below it
+LETTER, TIGHT = 7.4, 6.8  # pixels of a letter there, on the wide side
+BUTTON, GAP, BASIS = 40, 6.4, 224  # of what changes a figure, as in explore.css
+
+
+def framed(attributes: str, figure: Tag) -> str:
+    """The line to copy into another page."""
+    wide = height(figure, range(PHONE + 1, MOST + 1, 10))
+    tall = max(wide, height(figure, range(LEAST, PHONE + 1, 10)))
+    own = f"; height: clamp({wide}px, ({PHONE + 1}px - 100cqw) * 999, {tall}px)" if tall > wide else ""
+    return (
+        f'<div style="container-type: inline-size; max-width: {MOST}px"><iframe {attributes} '
+        f'width="{MOST}" height="{tall}" loading="lazy" style="width: 100%; border: 0{own}"></iframe></div>'
+    )
+
+
+def height(figure: Tag, widths: range) -> int:
+    """Room for the figure in a frame of any of these widths."""
+    return math.ceil(max(needed(figure, width) for width in widths))
+
+
+def needed(figure: Tag, width: int) -> float:
+    """The picture, what changes it, the caption, the line below, and the space around them."""
+    phone = width <= PHONE
+    room, image = width - 2 * PADS[phone], figure.select_one(".drawn source" if phone else ".drawn img")
+    assert image is not None, f"{figure.get('id')} has no picture with its sizes"
+    across = min(PICTURES[phone], width if phone else room)
+    caption = figure.find("figcaption")
+    words = text_of(caption) if isinstance(caption, Tag) else ""
+    below = 9.6 + LINE * lines(len(words), LETTER, room) + 9.6 + SMALL * lines(90, TIGHT, room)
+    picture = across * float(str(image["height"])) / float(str(image["width"]))
+    return 2 * PADS[phone] + picture + below + changing(figure, min(room, PICTURES[False]))
+
+
+def lines(letters: int, letter: float, room: float) -> int:
+    return math.ceil(letters * letter / room)
+
+
+def changing(figure: Tag, room: float) -> float:
+    """Room for the sliders, buttons and steps of a figure, and for the link to what it shows."""
+    parts = figure.select("[data-values]")
+    if not parts:
+        return 0.0
+    beside = len(parts) == 2 and room >= 2 * BASIS + 4 * GAP and not figure.select_one(".explore-story")
+    each = [part_height(part, room / 2 - 2 * GAP if beside else room) for part in parts]
+    return GAP + (max(each) if beside else sum(each) + GAP * (len(each) - 1)) + GAP + SMALL
+
+
+def part_height(part: Tag, room: float) -> float:
+    """A line of words and what is pressed below it, which for buttons may be several rows."""
+    rows, left = 1, room
+    for button in part.select("label:has(> [type=radio])"):
+        width = LETTER * len(text_of(button)) + 32 + GAP
+        rows, left = (rows, left - width) if width <= left + GAP else (rows + 1, room - width)
+    return 22 + 3.2 + rows * BUTTON + (rows - 1) * GAP
