@@ -15,6 +15,7 @@ MOST, PHONE, LEAST = 720, 420, 320  # pixels of a frame: at most, where it becom
 PADS, PICTURES = {False: 16, True: 8}, {False: 518, True: 416}  # as in embed.css: beside the text; widest picture
 LINE, SMALL = 21.6, 19.7  # pixels of a line of the caption, of the line below it
 LETTER, TIGHT = 7.4, 6.8  # pixels of a letter there, on the wide side
+SPARE = 1  # lines: letters of other systems are wider
 BUTTON, GAP, BASIS = 40, 6.4, 224  # of what changes a figure, as in explore.css
 
 
@@ -22,7 +23,7 @@ def framed(attributes: str, figure: Tag) -> str:
     """The line to copy into another page."""
     wide = height(figure, range(PHONE + 1, MOST + 1, 10))
     tall = max(wide, height(figure, range(LEAST, PHONE + 1, 10)))
-    own = f"; height: clamp({wide}px, ({PHONE + 1}px - 100cqw) * 999, {tall}px)" if tall > wide else ""
+    own = f"; height: clamp({wide}px, ({PHONE + 1}px - 100cqw) * 9999, {tall}px)" if tall > wide else ""
     return (
         f'<div style="container-type: inline-size; max-width: {MOST}px"><iframe {attributes} '
         f'width="{MOST}" height="{tall}" loading="lazy" style="width: 100%; border: 0{own}"></iframe></div>'
@@ -42,7 +43,7 @@ def needed(figure: Tag, width: int) -> float:
     across = min(PICTURES[phone], width if phone else room)
     caption = figure.find("figcaption")
     words = text_of(caption) if isinstance(caption, Tag) else ""
-    below = 9.6 + LINE * lines(len(words), LETTER, room) + 9.6 + SMALL * lines(90, TIGHT, room)
+    below = 9.6 + LINE * (lines(len(words), LETTER, room) + SPARE) + 9.6 + SMALL * lines(90, TIGHT, room)
     picture = across * float(str(image["height"])) / float(str(image["width"]))
     return 2 * PADS[phone] + picture + below + changing(figure, min(room, PICTURES[False]))
 
