@@ -10,9 +10,12 @@ from superbook import explore
 
 PAGE = """<!DOCTYPE html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>Figures</title>
 <meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">
-<link rel="stylesheet" href="book.css"><link rel="stylesheet" href="explore.css"><script defer src="explore.js"></script>
+<link rel="stylesheet" href="book.css"><link rel="stylesheet" href="explore.css">
+<script defer src="explore.js"></script>
 </head><body><main class="bd-article">{figures}</main></body></html>"""
-SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 30 20"><rect width="{x}" height="20" fill="#{colour}"/></svg>'
+SVG = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 30 20"><rect width="{x}" height="20" fill="#{colour}"/></svg>'
+)
 STEPS = ["entry", "reads", "neurons", "writes"]
 SIZES = {"wide": (300, 200), "narrow": (150, 200)}
 
@@ -31,7 +34,9 @@ def record(name: str, *parameters: dict[str, Any]) -> dict[str, Any]:
             for (sheet, (width, height)), colour in zip(SIZES.items(), ("0072b2", "d55e00"), strict=True)
         }
         said = ", ".join(f"{key} is {value}" for key, value in chosen.items())
-        frames.append({"values": chosen, "alt": f"{said}.", "pictures": pictures, "panels": [], "finding": f"Now {said}."})
+        frames.append(
+            {"values": chosen, "alt": f"{said}.", "pictures": pictures, "panels": [], "finding": f"Now {said}."}
+        )
     start = {p["name"]: p["values"][1] for p in parameters}
     return {"name": name, "start": start, "parameters": list(parameters), "frames": frames}
 

@@ -1,42 +1,71 @@
-"""Moving the sliders of a page in a browser, by key, mouse and touch."""
+"""Changing the figures of a page in a browser, by key, mouse and touch: sliders, radio buttons, steps."""
 
 from collections.abc import Callable
 
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, expect
 
 LOADED = "image => image.decode().then(() => image.naturalWidth > 0)"
 
 
-def sliders(page: Page) -> list[tuple[Locator, Locator]]:
-    """Every figure of the page with each of its sliders."""
-    return [(box, slider) for box in page.locator(".explore").all() for slider in box.locator("input").all()]
+def controls(page: Page) -> list[tuple[Locator, Locator]]:
+    """Every figure of the page with each of what changes it."""
+    return [(box, part) for box in page.locator(".explore").all() for part in box.locator("[data-values]").all()]
 
 
-def told(box: Locator, slider: Locator) -> list[str | None]:
-    """All that a move of the slider must change: the picture, its alt text, and what the slider says, twice."""
-    image, said = box.locator("img:visible"), box.locator(f'output[for="{slider.get_attribute("id")}"]')
-    seen = [image.get_attribute("src"), image.get_attribute("alt")]
-    return [*seen, said.inner_text(), slider.get_attribute("aria-valuetext")]
+def kind(part: Locator) -> str:
+    return str(part.get_attribute("class")).removeprefix("explore-")
+
+
+def picture(box: Locator) -> Locator:
+    return box.locator("img:visible")
+
+
+def value(part: Locator) -> str | None:
+    """What the figure says that it is at."""
+    if kind(part) == "kinds":
+        return part.locator("input:checked").input_value()
+    return part.locator("output, p").inner_text()
+
+
+def told(box: Locator, part: Locator) -> list[str | None]:
+    """All that a change must change: the picture, its alt text, the value."""
+    return [picture(box).get_attribute("src"), picture(box).get_attribute("alt"), value(part)]
 
 
 def try_all(page: Page, *moves: Callable[[Locator], None]) -> None:
-    """Each move of each slider changes all that it must, to a picture that is there."""
-    for box, slider in sliders(page):
+    """Each move of each control changes all that it must, to a picture that is there."""
+    for box, part in controls(page):
         for move in moves:
-            before = told(box, slider)
-            move(slider)
-            after = told(box, slider)
+            before = told(box, part)
+            move(part)
+            expect(picture(box)).not_to_have_attribute("alt", str(before[1]))
+            after = told(box, part)
             assert not [a for a, b in zip(before, after, strict=True) if a == b], move.__name__
-            assert after[2] == after[3]
-            assert box.locator("img:visible").evaluate(LOADED)
+            assert box.get_attribute("aria-busy") is None
+            if kind(part) == "slider":
+                assert part.locator("input").get_attribute("aria-valuetext") == after[2]
+            assert picture(box).evaluate(LOADED)
 
 
 def at_end(slider: Locator) -> bool:
     return slider.input_value() == slider.get_attribute("max")
 
 
-def by_key(slider: Locator) -> None:
-    slider.press("ArrowLeft" if at_end(slider) else "ArrowRight")
+def way(part: Locator) -> Locator:
+    """The button of a story that leads on, or back from its last step."""
+    back, on = part.locator("button").all()
+    return back if on.get_attribute("aria-disabled") == "true" else on
+
+
+def by_key(part: Locator) -> None:
+    if kind(part) == "slider":
+        slider = part.locator("input")
+        slider.press("ArrowLeft" if at_end(slider) else "ArrowRight")
+    elif kind(part) == "kinds":
+        part.locator("input:checked").press("ArrowRight")
+    else:
+        button = way(part)
+        button.press("ArrowLeft" if "Previous" in button.inner_text() else "ArrowRight")
 
 
 def other_end(slider: Locator) -> tuple[float, float]:
@@ -47,8 +76,17 @@ def other_end(slider: Locator) -> tuple[float, float]:
     return (3 if at_end(slider) else room["width"] - 3), room["height"] / 2
 
 
-def by_mouse(slider: Locator) -> None:
-    """Drag from the middle to an end."""
+def pressed(part: Locator) -> Locator:
+    """What a pointer presses where there is no slider."""
+    return part.locator("input:not(:checked)").first if kind(part) == "kinds" else way(part)
+
+
+def by_mouse(part: Locator) -> None:
+    """Drag from the middle to an end, or press."""
+    if kind(part) != "slider":
+        pressed(part).click()
+        return
+    slider = part.locator("input")
     (x, y), room = other_end(slider), slider.bounding_box()
     assert room
     mouse = slider.page.mouse
@@ -58,6 +96,9 @@ def by_mouse(slider: Locator) -> None:
     mouse.up()
 
 
-def by_touch(slider: Locator) -> None:
-    x, y = other_end(slider)
-    slider.tap(position={"x": x, "y": y})
+def by_touch(part: Locator) -> None:
+    if kind(part) != "slider":
+        pressed(part).tap()
+        return
+    x, y = other_end(part.locator("input"))
+    part.locator("input").tap(position={"x": x, "y": y})

@@ -3,11 +3,12 @@
 import pytest
 from browser import listen, needs_browser
 from built_book import PAGES, SITE, html
-from sliders import by_key, by_touch, sliders, try_all
-from visits import OPEN, misplaced, too_wide
+from sliders import by_key, by_touch, controls, try_all
+from visits import OPEN, misplaced, shifted, too_wide
 
 BUILT = [*PAGES, "search"]
 LEAST = 360  # pixels
+MOST = 0.01  # layout shift
 FONT = """() => document.fonts.ready.then(() =>
     [...document.fonts].some(font => font.family === 'KaTeX_Main' && font.status === 'loaded'))"""
 
@@ -16,15 +17,16 @@ pytestmark = needs_browser
 
 @pytest.mark.parametrize("name", BUILT)
 def test_on_a_phone(name, browser, address):
-    """Nothing is wider than 360 pixels, with all that is folded opened, and a finger moves every slider."""
+    """Nothing moves, nothing is wider than 360 pixels, all folds opened, and a finger changes every figure."""
     faults: list[str] = []
     with browser.new_context(viewport={"width": LEAST, "height": 780}, is_mobile=True, has_touch=True) as context:
         page = context.new_page()
         listen(page, address, faults, name)
         page.goto(f"{address}{name}.html")
-        assert len(sliders(page)) == len(html(name).select(".explore input"))
-        for _, slider in sliders(page):
-            room = slider.bounding_box()
+        assert shifted(page) <= MOST
+        assert len(controls(page)) == len(html(name).select(".explore [data-values]"))
+        for button in page.locator(".explore :is(input, button)").all():
+            room = button.bounding_box()
             assert room
             assert room["height"] >= 40, "too small for a finger"
         try_all(page, by_touch)
@@ -36,7 +38,7 @@ def test_on_a_phone(name, browser, address):
 
 @pytest.mark.parametrize("name", BUILT)
 def test_from_a_disk(name, browser):
-    """Without a server as well: no error, nothing that fails to load, KaTeX's fonts, sliders that answer."""
+    """Without a server as well: no error, nothing that fails to load, KaTeX's fonts, figures that answer."""
     faults: list[str] = []
     with browser.new_context() as context:
         page = context.new_page()

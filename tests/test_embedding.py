@@ -6,11 +6,14 @@ from xml.etree import ElementTree
 import pytest
 from browser import listen, needs_browser, served
 from built_book import NUMBERED, SITE, html
-from playwright.sync_api import Frame
+from playwright.sync_api import Frame, Page, expect
+from sliders import by_key
 from superbook import pictures
 from superbook.embedding import rebased
 from superbook.pictures import key_figures
 from superbook.plaintext import plain
+
+from superpos.show.sheet import NARROW, WIDE
 
 KEY = {name for names in key_figures().values() for name in names}
 FIGURES = [  # that can be cited: the key figures, and all with sliders
@@ -19,8 +22,6 @@ FIGURES = [  # that can be cited: the key figures, and all with sliders
     for figure in html(page).select("figure[id]")
     if figure["id"] in KEY or figure.select_one(".explore")
 ]
-UNFIT = "() => [document.documentElement.scrollWidth - innerWidth, document.documentElement.scrollHeight - innerHeight]"
-LOADED = "() => Promise.all([...document.images].map(i => i.decode().then(() => i.naturalWidth)))"
 
 
 def has_sliders(page: str, name: str) -> bool:
@@ -66,7 +67,7 @@ def test_control_stands_below_its_figure(page, name):
     assert links == {*files, f"{name}.html", *[link for link in links if "#" in link]}
     bibtex, frame = (pre.get_text() for pre in control.select("pre"))
     assert bibtex.startswith(f"@incollection{{superpos-{name},")
-    assert frame.startswith(f'<iframe src="embed/{name}.html" title="Figure ')
+    assert f'<iframe src="embed/{name}.html" title="Figure ' in frame
     assert not control.select("script, [onclick]")
 
 
@@ -92,50 +93,113 @@ def test_embed_page_is_strict_and_complete(page, name):
         assert (SITE / "embed" / target).is_file(), target
 
 
-def lines_to_copy(address: str) -> dict[str, str]:
+def lines_to_copy(address: str, query: str = "") -> dict[str, str]:
     """The line that embeds each figure, as someone would paste it who read the book at this address."""
     lines = {}
     for page, name in FIGURES:
         frame = html(page).select(f"#{name} + details pre")[1].get_text()
-        lines[name] = frame.replace('src="', f'src="{address}').replace(' loading="lazy"', "")
+        frame = frame.replace('src="', f'src="{address}').replace('.html"', f'.html{query}"')
+        lines[name] = frame.replace(' loading="lazy"', "")
     return lines
 
 
+HOST = """<!DOCTYPE html><html lang="en" style="color-scheme: {scheme}"><head><meta charset="utf-8"><title>Host</title>
+<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,"></head>
+<body style="margin: 0">{lines}</body></html>"""
+# Of a frame: how much too wide it is, how much too high, how much room is left, and the ground.
+ROOM = """() => {
+    const {scrollWidth, scrollHeight} = document.documentElement, style = getComputedStyle(document.body);
+    const end = document.querySelector('main').getBoundingClientRect().bottom + parseFloat(style.paddingBottom);
+    return [scrollWidth - innerWidth, scrollHeight - innerHeight, innerHeight - end, style.backgroundColor];
+}"""
+LETTERS = {"wide": WIDE.text * 4 / 3 / (96 * WIDE.width), "narrow": NARROW.text * 4 / 3 / (96 * NARROW.width)}
+SMALLEST = """sizes => [...document.images].filter(image => image.checkVisibility())
+    .map(image => image.getBoundingClientRect().width
+        * sizes[image.currentSrc.includes('-narrow') ? 'narrow' : 'wide'])"""
+GROUNDS = {"light": "rgb(255, 255, 255)", "dark": "rgb(18, 18, 18)"}
+
+
+def frames(page: Page, host: str, width: int) -> list[tuple[Frame, str, str]]:
+    page.set_viewport_size({"width": width, "height": 900})
+    assert len(page.frames) == 1 + len(FIGURES)
+    return [(frame, *figure) for frame, figure in zip(page.frames[1:], FIGURES, strict=True)]
+
+
 @needs_browser
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_in_a_frame_on_another_site(scheme, browser, address, tmp_path):
-    """No error, no request to elsewhere, the picture there, light or dark; it fits, at full width in height too."""
-    (tmp_path / "host.html").write_text(
-        f'<!DOCTYPE html><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Host</title>'
-        f'<link rel="icon" href="data:,">{"".join(f"<p>{line}</p>" for line in lines_to_copy(address).values())}'
-    )
+def test_in_a_frame_on_another_site(browser, address, tmp_path):
+    """No error, no request to elsewhere, the picture there; all of it fits from 320 pixels on, with letters of 11 pixels
+    or more from 360 on."""
     faults: list[str] = []
-    with served(tmp_path) as host, browser.new_context(color_scheme=scheme) as context:
+    lines = "".join(lines_to_copy(address).values())
+    (tmp_path / "host.html").write_text(HOST.format(lines=lines, scheme="light"))
+    with served(tmp_path) as host, browser.new_context() as context:
         page = context.new_page()
         listen(page, address, faults, "frame")
         page.goto(f"{host}host.html", wait_until="networkidle")
-        assert len(page.frames) == 1 + len(FIGURES)
-        for width in (1280, 360):
-            page.set_viewport_size({"width": width, "height": 900})
-            for frame, (chapter, name) in zip(page.frames[1:], FIGURES, strict=True):
-                wide, high = frame.evaluate(UNFIT)
-                if wide > 0 or (high > 0 and width == 1280):
-                    faults.append(f"{name} at {width}: {wide} too wide, {high} too high")
-                assert min(frame.evaluate(LOADED)) > 0
-                if width == 360 and has_sliders(chapter, name):
-                    slide(frame)
-                ground = frame.evaluate("() => getComputedStyle(document.body).backgroundColor")
-                assert ground == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(20, 24, 30)")
+        for width in (320, 360, 420, 421, 480, 720):
+            for frame, chapter, name in frames(page, host, width):
+                wide, high, left, _ = frame.evaluate(ROOM)
+                if wide > 0 or high > 0 or left > 200:
+                    faults.append(f"{name} at {width}: {wide} too wide, {high} too high, {left} empty")
+                if width >= 360 and min(frame.evaluate(SMALLEST, LETTERS)) < 11:
+                    faults.append(f"{name} at {width}: its letters are small")
+                if width == 360:
+                    assert min(frame.evaluate(LOADED)) > 0
+                    if has_sliders(chapter, name):
+                        slide(frame)
     assert [fault for fault in faults if f"asks for {host}" not in fault] == []
 
 
+@needs_browser
+@pytest.mark.parametrize(
+    ("host_is", "query", "shown"),
+    [("light", "", "light"), ("dark", "", "dark"), ("dark", "?theme=light", "light"), ("light", "?theme=dark", "dark")],
+)
+def test_a_frame_is_as_its_page_unless_it_is_told(host_is, query, shown, browser, address, tmp_path):
+    """The colours of the page that shows it, not those of the system; the picture of the other scheme is not loaded."""
+    [first, *_] = lines_to_copy(address, query).values()
+    (tmp_path / "host.html").write_text(HOST.format(lines=first, scheme=host_is))
+    with served(tmp_path) as host, browser.new_context(color_scheme="null") as context:
+        page = context.new_page()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"{host}host.html", wait_until="networkidle")
+        [frame] = page.frames[1:]
+        assert frame.evaluate(ROOM)[-1] == GROUNDS[shown]
+        pictures = [url for url in asked if "/explore/" in url and url.endswith(".svg")]
+        assert len(pictures) == 1
+        assert ("-dark" in pictures[0]) == (shown == "dark")
+
+
+@needs_browser
+def test_a_frame_without_a_script_is_as_its_system(browser, address):
+    with browser.new_context(java_script_enabled=False, color_scheme="dark") as context:
+        page = context.new_page()
+        page.goto(f"{address}embed/{FIGURES[0][1]}.html")
+        assert page.locator(".scheme-dark img").is_visible()
+        assert not page.locator(".scheme-light img").is_visible()
+
+
+@needs_browser
+def test_a_frame_opens_at_a_setting(browser, address):
+    """And its link leads to the same one in the book."""
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(f"{address}embed/fig-columns.html?step=3&theme=dark")
+        expect(page.locator(".explore-story p")).to_have_text(re.compile("^Step 3 of "))
+        link = str(page.locator(".explore-link a").evaluate("link => link.href"))
+        assert link.startswith(f"{address}book/12-exact-superposition.html?step=3&active=1")
+        page.goto(link)
+        expect(page.locator("#fig-columns .explore-story p")).to_have_text(re.compile("^Step 3 of "))
+
+
 def slide(frame: Frame) -> None:
-    """Move a slider, and see another picture with another alt text."""
-    image, slider = frame.locator("img"), frame.locator("input").first
+    """Change the figure, and see another picture with another alt text."""
+    image, part = frame.locator("img:visible"), frame.locator("[data-values]").first
     before = image.get_attribute("src"), image.get_attribute("alt")
-    slider.press("ArrowLeft" if slider.input_value() == slider.get_attribute("max") else "ArrowRight")
+    by_key(part)
+    expect(image).not_to_have_attribute("alt", str(before[1]))
     assert image.get_attribute("src") != before[0]
-    assert image.get_attribute("alt") != before[1]
     assert frame.evaluate(LOADED)[0] > 0
 
 

@@ -4,6 +4,7 @@ import ipywidgets as widgets
 import pytest
 from matplotlib.figure import Figure
 
+from superpos.show import figures
 from superpos.show.data import STATIC
 from superpos.show.explore import FrameFailed, Slider, explore
 from superpos.show.figures import curves, line
@@ -56,6 +57,21 @@ def test_name_is_a_slug(static, name):
 def test_start_is_a_frame(static, start):
     with pytest.raises(ValueError, match="start"):
         explore(draw, name="fig-line", alt=alt, start=start, T=Slider("T", [1, 2]))
+
+
+def test_a_story_has_steps_with_sentences(static):
+    def told(step: str, said: bool = True) -> Figure:
+        figure = draw()
+        return figures.titled(figure, f"Now {step}.") if said else figure
+
+    step = Slider("step", ["reads", "writes"], story=True)
+    record = explore(told, name="fig-line", alt=lambda step: step, step=step)._repr_mimebundle_()[MIME]
+    assert record["parameters"][0]["kind"] == "story"
+    assert [frame["finding"] for frame in record["frames"]] == ["Now reads.", "Now writes."]
+    with pytest.raises(FrameFailed, match=r"step = 'reads' .* has no finding"):
+        explore(lambda step: told(step, said=False), name="fig-line", alt=lambda step: step, step=step)
+    with pytest.raises(ValueError, match=r"story of the numbers \[1, 2\]; name its steps"):
+        Slider("step", [1, 2], story=True)
 
 
 @pytest.mark.parametrize(

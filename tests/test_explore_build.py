@@ -31,8 +31,8 @@ def test_failing_frame_stops_the_build_and_is_named(tmp_path):
 PICTURES = {sheet: {"svg": "<svg/>", "width": 288, "height": 192} for sheet in ("wide", "narrow")}
 RECORD = {
     "name": "fig-bars", "start": {"T": 1},
-    "parameters": [{"name": "T", "label": "T", "values": [1, 2], "texts": ["1", "2"]}],
-    "frames": [{"values": {"T": T}, "alt": f"{T}", "pictures": PICTURES, "panels": []} for T in (1, 2)],
+    "parameters": [{"name": "T", "label": "T", "kind": "integer", "values": [1, 2], "texts": ["1", "2"]}],
+    "frames": [{"values": {"T": T}, "alt": f"{T}", "pictures": PICTURES, "panels": [], "finding": ""} for T in (1, 2)],
 }  # fmt: skip
 
 

@@ -162,7 +162,9 @@ def test_an_error_keeps_the_figure_and_says_so(page, home, context):
     assert not fault.is_visible()
 
 
-@pytest.mark.parametrize(("width", "scheme", "end"), [(1000, "light", ""), (1000, "dark", "-dark"), (390, "light", "-narrow")])
+@pytest.mark.parametrize(
+    ("width", "scheme", "end"), [(1000, "light", ""), (1000, "dark", "-dark"), (390, "light", "-narrow")]
+)
 def test_only_what_is_shown_is_loaded(page, home, width, scheme, end):
     """Of the sheet and the scheme; when the window is turned or the scheme changes, the same frame of the other one."""
     page.set_viewport_size({"width": width, "height": 900})
@@ -180,8 +182,14 @@ def test_only_what_is_shown_is_loaded(page, home, width, scheme, end):
     assert [name for name in pictures if re.sub(r"^\d", "", name) != f"{end}.svg"] == []
     page.set_viewport_size({"width": 1390 - width, "height": 900})
     other = "5-narrow" if width == 1000 else "5"
-    until(page, f"[...document.querySelectorAll('#fig-sizes img')].some(i => i.checkVisibility() && i.complete && i.currentSrc.includes('/{other}'))")
-    page.evaluate("document.documentElement.dataset.theme = document.documentElement.dataset.theme === 'dark' ? 'light' : 'dark'")
+    until(
+        page,
+        f"""[...document.querySelectorAll('#fig-sizes img')]
+        .some(image => image.checkVisibility() && image.complete && image.currentSrc.includes('/{other}'))""",
+    )
+    page.evaluate(
+        "document.documentElement.dataset.theme = document.documentElement.dataset.theme === 'dark' ? 'light' : 'dark'"
+    )
     assert says(box)["alt"] == "T is 4, how is sparse."
     assert str(says(box)["file"]).startswith(other)
 
@@ -226,7 +234,9 @@ def test_a_link_leads_to_a_step(page, home, folder, disk):
     page.goto(f"{address}?step=4#fig-story")
     expect(page.locator("#fig-story img:visible")).to_have_attribute("alt", "step is writes.")
     assert page.locator("#fig-story p").first.inner_text() == "Step 4 of 4: writes"
-    assert page.locator("#fig-story").evaluate("figure => Math.abs(figure.getBoundingClientRect().bottom - innerHeight) < 900")
+    assert page.locator("#fig-story").evaluate(
+        "figure => Math.abs(figure.getBoundingClientRect().bottom - innerHeight) < 900"
+    )
     assert page.evaluate("scrollY") > 1200
     assert says(sizes(page))["value"] == "2"
     link = page.locator("#fig-story .explore-link a")
@@ -267,7 +277,10 @@ def test_without_a_script_all_pictures_are_links(browser, home):
     with browser.new_context(java_script_enabled=False) as context:
         page = context.new_page()
         page.goto(home)
-        for name, count, told in (("fig-sizes", 10, "the T: 1, the how: dense"), ("fig-story", 4, "Step 1 of 4: entry")):
+        for name, count, told in (
+            ("fig-sizes", 10, "the T: 1, the how: dense"),
+            ("fig-story", 4, "Step 1 of 4: entry"),
+        ):
             box = page.locator(f"#{name}")
             assert not box.locator("input:visible, button:visible, .explore-link:visible").count()
             assert not box.get_by_role("link", name=told).is_visible()

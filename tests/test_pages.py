@@ -70,6 +70,12 @@ def test_formulas_fit(name, scheme, seen):
     assert not seen(name, scheme).misplaced
 
 
+@each
+def test_nothing_moves(name, scheme, seen):
+    """Neither while the page opens nor while it is scrolled to its end."""
+    assert seen(name, scheme).shift <= 0.01
+
+
 @pytest.mark.parametrize("name", BUILT)
 def test_first_view_is_light(name, seen):
     """All that a page loads before anyone touches it, fonts and mathematics included."""

@@ -11,7 +11,8 @@ import pytest
 from browser import listen, needs_browser, until
 from bs4 import BeautifulSoup
 from built_book import NUMBERED, PAGES, SITE, article, html
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
+from sliders import by_key, controls, picture
 from superbook import reading
 from visits import OPEN, unfit
 
@@ -181,17 +182,24 @@ def test_no_paper_behind_a_root_sign_in_the_dark(page, address):
 
 
 @needs_browser
-def test_preview_of_a_figure_with_sliders(page, address):
-    """It has the picture that is chosen, and no slider."""
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_preview_of_a_figure_with_sliders(scheme, page, address):
+    """It has the picture that is chosen, in the page's colours, and nothing that changes it."""
+    page.emulate_media(color_scheme=scheme)
     page.goto(f"{address}book/09-sharing-neurons.html")
     name = page.locator("figure:has(.explore)").first.get_attribute("id")
     link, box = page.locator('.bd-article a.internal[href*="#"]:visible').first, page.locator(BOX)
     link.evaluate("(link, name) => { link.href = '#' + name; }", name)
-    page.locator(".explore input").first.press("ArrowRight")
+    figure, part = controls(page)[0]
+    before = str(picture(figure).get_attribute("alt"))
+    by_key(part)
+    expect(picture(figure)).not_to_have_attribute("alt", before)
     link.focus()
     box.wait_for(state="visible", timeout=3000)
-    assert box.locator("img").get_attribute("src") == page.locator(".explore img").first.get_attribute("src")
-    assert box.locator("input, output, .explore-said").count() == 0
+    shown = str(picture(box).get_attribute("src"))
+    assert shown == picture(figure).get_attribute("src")
+    assert shown.endswith("-dark.svg") == (scheme == "dark")
+    assert box.locator("input, output, button, .explore-said, .explore-link").count() == 0
 
 
 @needs_browser

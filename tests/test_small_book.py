@@ -165,14 +165,18 @@ def test_figure_keeps_its_number_caption_and_address(published):
     assert "Fig. 1" in figure.get_text()
     assert "A bar." in figure.get_text()
     assert page.select_one('a[href="#fig-bars"]')
-    image, inputs = figure.select_one(".explore > img"), figure.select("input")
+    image, inputs = figure.select_one(".explore > .scheme-light > img"), figure.select("input")
     assert image
     assert image["alt"] == "A dense bar of height 2, drawn for the tests of a book."
     assert image["src"] == "_images/explore/fig-bars/2.svg"  # T = 2 comes after the two of T = 1
     assert (image["width"], image["height"]) == ("288", "192")  # 3 and 2 inches of 96 pixels
-    assert [(i["max"], i["value"], i["aria-valuetext"]) for i in inputs] == [("2", "1", "2"), ("1", "0", "dense")]
-    labels = [label.get_text() for i in inputs for label in figure.select(f'label[for="{i["id"]}"]')]
-    assert labels == ["circuits T", "how"]
+    slider, *buttons = inputs
+    assert (slider["max"], slider["value"], slider["aria-valuetext"]) == ("2", "1", "2")
+    assert [label.get_text() for label in figure.select(f'label[for="{slider["id"]}"]')] == ["circuits T"]
+    assert [(i["type"], i.has_attr("checked")) for i in buttons] == [("radio", True), ("radio", False)]
+    assert [legend.get_text() for legend in figure.select("legend")] == ["how"]
+    links = [(a["href"], a.get_text()) for a in figure.select("noscript li a")]
+    assert links[2] == ("_images/explore/fig-bars/2.svg", "circuits T: 2, how: dense")
     assert not [script for script in figure.select("script, [style]")]  # the site's policy allows none
     assert page.select_one('script[src*="explore.js"]')
 
@@ -185,7 +189,8 @@ def test_frames_are_files_and_say_what_they_show(published):
     assert [f["start"] for f in data["frames"]] == [False, False, True, False, False, False]
     assert data["frames"][5]["values"] == {"T": 3, "how": "sparse"}
     assert data["frames"][5]["alt"] == "A sparse bar of height 3, drawn for the tests of a book."
-    assert sorted(p.name for p in folder.iterdir()) == [*(f"{k}.svg" for k in range(6)), "data.json"]
+    ends = (".svg", "-dark.svg", "-narrow.svg", "-narrow-dark.svg")
+    assert {p.name for p in folder.iterdir()} == {f"{k}{end}" for k in range(6) for end in ends} | {"data.json"}
     assert len({(folder / f"{k}.svg").read_bytes() for k in range(0, 6, 2)}) == 3
 
 

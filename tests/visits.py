@@ -150,6 +150,19 @@ def misplaced(page: Page, width: int) -> list[str]:
     return faults + [f"the comma after {tex} starts a line at {width}" for tex in page.evaluate(TORN)]
 
 
+SHIFTED = """async () => {
+    let sum = 0;
+    const add = entry => { sum += entry.hadRecentInput ? 0 : entry.value; };
+    new PerformanceObserver(list => list.getEntries().forEach(add)).observe({type: 'layout-shift', buffered: true});
+    for (let y = 0; y < document.documentElement.scrollHeight; y += 600) {
+        scrollTo(0, y);
+        await new Promise(done => requestAnimationFrame(() => setTimeout(done)));
+    }
+    scrollTo(0, 0);
+    await new Promise(done => requestAnimationFrame(() => setTimeout(done, 50)));
+    return sum;
+}"""
+
 # --- Paper ------------------------------------------------------------------------------------------------------------
 
 SHOWN = """tags => tags.filter(tag => tag.checkVisibility({visibilityProperty: true}) && tag.getClientRects().length)
@@ -206,6 +219,7 @@ class Seen:
         pictures: how the theme changes pictures: filter, opacity, blending, background.
         unfit: what axe finds, by the window's width.
         paper: what is wrong when it is printed.
+        shift: how far things have moved.
     """
 
     faults: list[str]
@@ -217,6 +231,20 @@ class Seen:
     pictures: set[str]
     unfit: dict[int, list[str]]
     paper: list[str]
+    shift: float
+
+
+def slow(page: Page) -> None:
+    """From now on the network is that of a phone far out: 1.6 Mbit/s, an answer takes 150 ms."""
+    session = page.context.new_cdp_session(page)
+    session.send("Network.enable")
+    speed = {"latency": 150, "downloadThroughput": 200_000, "uploadThroughput": 90_000}  # bytes a second
+    session.send("Network.emulateNetworkConditions", {"offline": False, **speed})
+
+
+def shifted(page: Page) -> float:
+    """How far things have moved that nobody touched, as the page opened and while it was scrolled to its end."""
+    return page.evaluate(SHIFTED)
 
 
 def sent(url: str, body: bytes) -> int:
@@ -240,6 +268,7 @@ def visit(browser: Browser, address: str, name: str, scheme: str) -> Seen:
         page.goto(f"{address}{name}.html", wait_until="networkidle")
         page.evaluate("document.fonts.ready")
         weight = sum(sent(url, body) for url, body in loaded.items())
+        shift = shifted(page)
         pictures = set(page.locator(".bd-article figure img").evaluate_all(PICTURES))
         undrawn = page.evaluate(UNDRAWN) if light else []
         bad = misplaced(page, WIDE)
@@ -256,4 +285,4 @@ def visit(browser: Browser, address: str, name: str, scheme: str) -> Seen:
             wide[width] = wide.get(width, []) + too_wide(page)
             bad += misplaced(page, width) if light else []
         theme = page.evaluate("document.documentElement.dataset.theme")
-    return Seen(faults, theme, weight, wide, bad, undrawn, pictures, found, paper)
+    return Seen(faults, theme, weight, wide, bad, undrawn, pictures, found, paper, shift)

@@ -7,8 +7,8 @@
   if (!tips || !matchMedia("(any-hover: hover)").matches) return;
 
   const PREVIEWED = "div.math, figure, div.citation, .proof, .exercise, .claim"; // as in _ext/superbook/reading.py
-  const NOT_PREVIEWED = "script, noscript, button, details, .headerlink, .explore-sliders, .explore-said";
-  const FORGOTTEN = ["id", "tabindex", "href", "name", "role", "aria-label", "data-folder", "data-frames"];
+  const NOT_PREVIEWED = "script, noscript, button, details, .headerlink, .explore-sliders, .explore-fault, .explore-said";
+  const FORGOTTEN = ["id", "tabindex", "href", "name", "role", "aria-label", "aria-busy", "data-folder", "data-frames"];
   const root = new URL(document.documentElement.dataset.content_root, location.href);
   const loaded = {}; // the scripts of other pages
 

@@ -105,7 +105,7 @@ def others(record: Mapping[str, Any], folder: str) -> str:
         items.append(f'<li><a href="{escape(folder)}/{frame["file"]}">{escape(values)}</a>{sentence}</li>\n')
     return (
         f"<noscript><details><summary>All {len(items)} pictures of this figure</summary>\n<ul>\n{''.join(items)}</ul>\n"
-        f'</details>\n<p>Without JavaScript they do not change here. What they show is also in '
+        f"</details>\n<p>Without JavaScript they do not change here. What they show is also in "
         f'<a href="{escape(folder)}/data.json">the data of this figure</a>.</p></noscript>\n'
     )
 

@@ -116,8 +116,8 @@ def pictured(folder: str, frame: dict[str, Any]) -> str:
         parts.append(
             f'<picture class="scheme-{scheme}"><source media="{PHONE}" srcset="{controls.escape(phone)}" '
             f'width="{narrow[0]}" height="{narrow[1]}">'
-            f'<img alt="{controls.escape(frame["alt"])}" src="{controls.escape(at)}" width="{wide[0]}" height="{wide[1]}" '
-            f'loading="lazy"></picture>\n'
+            f'<img alt="{controls.escape(frame["alt"])}" src="{controls.escape(at)}" '
+            f'width="{wide[0]}" height="{wide[1]}" loading="lazy"></picture>\n'
         )
     return "".join(parts)
 
