@@ -1,6 +1,7 @@
 """A browser for the tests that open the built site in one, and what it complains about."""
 
 import functools
+import gzip
 import http.server
 import os
 import shutil
@@ -8,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -30,10 +32,31 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
+class Packed(Quiet):
+    """As a host sends a site: text is compressed, and a connection kept."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        path = Path(self.translate_path(self.path))
+        if not path.is_file():
+            self.send_error(404)
+            return
+        body, text = path.read_bytes(), path.suffix in (".html", ".css", ".js", ".svg", ".json")
+        body = gzip.compress(body) if text else body
+        self.send_response(200)
+        self.send_header("Content-Type", self.guess_type(path))
+        self.send_header("Content-Length", str(len(body)))
+        if text:
+            self.send_header("Content-Encoding", "gzip")
+        self.end_headers()
+        self.wfile.write(body)
+
+
 @contextmanager
-def served(folder: os.PathLike[str] = SITE) -> Iterator[str]:
+def served(folder: os.PathLike[str] = SITE, host: type[Quiet] = Quiet) -> Iterator[str]:
     """The address of a folder, by default of the site, on the loopback."""
-    handler = functools.partial(Quiet, directory=str(folder))
+    handler = functools.partial(host, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
