@@ -28,6 +28,21 @@ LABELS = {"svg": "SVG", "png": "PNG", "csv": "numbers as CSV", "json": "numbers 
 NUMBER = re.compile(r"^Fig\.\s*([\d.]+)\s+(.*)$")
 PART = re.compile(r"^(?:Left|Right|Above|Below): ")  # a caption that begins with a part of the picture
 END = re.compile(r"(?<=[.!?]) (?=[A-Z])|(?<!\\)[:;] ")
+# In the page, not in its style sheet: until that is there a browser takes both pictures for visible, and loads both.
+SCHEMES = """<style>
+.scheme-light { display: block; }
+.scheme-dark, :root[data-theme="dark"] .scheme-light { display: none; }
+:root[data-theme="dark"] .scheme-dark { display: block; }
+@media screen and (prefers-color-scheme: dark) {
+  :root:not([data-theme]) .scheme-light { display: none; }
+  :root:not([data-theme]) .scheme-dark { display: block; }
+}
+@media print {
+  :root .scheme-light { display: block !important; }
+  :root .scheme-dark { display: none !important; }
+}
+</style>
+"""
 LINKS = ("src", "srcset", "href", "data-folder")
 
 
@@ -144,7 +159,7 @@ def embed_page(figure: KeyFigure, site: Path, where: Address, heading: str, book
     tag, back = alone(figure, page, at), f"{figure.page}.html#{figure.name}"
     link = where.of(back) if where.site else f"../{back}"
     head = '<link rel="icon" href="../_static/logo.svg">\n<link rel="stylesheet" href="../_static/embed.css">\n'
-    head += '<script src="../_static/embed.js"></script>\n'
+    head = SCHEMES + head + '<script src="../_static/embed.js"></script>\n'
     if tag.select_one(".explore"):
         head += '<link rel="stylesheet" href="../_static/explore.css">\n'
         head += '<script defer src="../_static/explore.js"></script>\n'
