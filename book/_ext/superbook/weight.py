@@ -35,7 +35,7 @@ NEEDED_BY = {
 }
 SEARCH = re.compile(r'\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>')
 ICONS = re.compile(r"\s*(?:<!-- So that users can add custom icons -->\s*)?<script[^>]*/fontawesome\.js[^>]*></script>")
-SCRIPT = re.compile(r'<script(?= src="(?![^"]*/embed\.js))')  # that one decides which picture is loaded
+SCRIPT = re.compile(r'<script(?= src="(?![^"]*/(?:embed|scheme)\.js))')  # they decide which picture is loaded
 KATEX = re.compile(r'<link[^>]* href="([^"]*)katex\.min\.css[^"]*"[^>]*>')
 FONTS = ("Main-Regular", "Math-Italic")  # in every formula
 ON_CLICK = {'onclick="window.print()"': 'data-click="print"', 'onclick="toggleFullScreen()"': 'data-click="fullscreen"'}
