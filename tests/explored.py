@@ -50,7 +50,7 @@ FIGURES = (
 def write(folder: Path) -> None:
     """The page, `index.html`, and all that it loads."""
     for one in FIGURES:
-        explore.write(one, folder / explore.FOLDER / one["name"])
+        explore.write(one, folder / explore.FOLDER / one["name"], "index")
     for name in ("book.css", "explore.css", "explore.js"):
         shutil.copy(ROOT / "book/assets" / name, folder / name)
     figures = "".join(

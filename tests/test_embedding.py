@@ -108,7 +108,9 @@ HOST = """<!DOCTYPE html><html lang="en" style="color-scheme: {scheme}"><head><m
 <body style="margin: 0">{lines}</body></html>"""
 # Of a frame: how much too wide it is, how much too high, how much room is left, and the ground.
 ROOM = """async () => {
-    for (const _ of [1, 2]) await new Promise(done => requestAnimationFrame(done)); // out of sight a frame stands still
+    const image = [...document.images].find(image => image.checkVisibility()), start = performance.now();
+    const there = () => image.complete && image.currentSrc.includes('-narrow') === (innerWidth <= 420);
+    while (!there() && performance.now() < start + 5000) await new Promise(done => requestAnimationFrame(done));
     const {scrollWidth, scrollHeight} = document.documentElement, style = getComputedStyle(document.body);
     const end = document.querySelector('main').getBoundingClientRect().bottom + parseFloat(style.paddingBottom);
     return [scrollWidth - innerWidth, scrollHeight - innerHeight, innerHeight - end, style.backgroundColor];

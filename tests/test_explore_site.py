@@ -126,7 +126,7 @@ def test_kinds_have_buttons_and_stories_steps(name):
 
 
 def test_the_stories_of_the_book_have_steps():
-    found = {box["id"] for name in EXPLORED for box in article(name).select("figure:has(.explore-story)")}
+    found = {str(box["id"]) for name in EXPLORED for box in article(name).select("figure:has(.explore-story)")}
     assert found == {"fig-murmur", "fig-loop", "fig-columns"}
 
 
@@ -162,7 +162,7 @@ def test_paper_has_the_light_pictures(scheme, browser, address):
         before = len(asked)
         page.pdf(format="A4")
         light = article("book/07-many-layers").select(".scheme-light img")
-        drawn = {str(image["src"]).rpartition("_images/")[2] for image in light}
+        drawn = {f"{image['src']}".rpartition("_images/")[2] for image in light}
         assert drawn <= set(asked)
         assert drawn & set(asked[before:]), "none was left to load"
 

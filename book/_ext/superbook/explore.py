@@ -57,7 +57,11 @@ def put_in(app: Sphinx, doctree: nodes.document) -> None:
                 f"{app.env.docname}: the cell of {record['name'] or 'a figure'!r} must be a figure of that name: "
                 f"mystnb: figure: {{name: {record['name'] or 'fig-…'}, caption: …}}"
             )
-        [shown] = [n for n in figures[0].children if not isinstance(n, nodes.caption | nodes.legend)]
+        [shown] = [
+            n
+            for n in figures[0].children
+            if isinstance(n, nodes.Element) and not isinstance(n, nodes.caption | nodes.legend)
+        ]
         for image in figures[0].findall(nodes.image):  # of a figure without sliders; alt text is the cell's
             record["frames"][0]["alt"] = image.get("alt", "")
         folder = Path(app.outdir) / app.builder.imagedir / FOLDER

@@ -80,8 +80,8 @@ def lighten(page: str) -> str:
     Nothing that is drawn waits for its scripts: one after another they would keep the page white for a second on a slow
     network.
     """
-    page = KATEX.sub(with_fonts, TWICE.sub(r"\1\2\3", LEFT.sub("", ICONS.sub("", page))))
-    head, viewport, rest = page.partition('<meta name="viewport"')
+    page = TWICE.sub(r"\1\2\3", LEFT.sub("", ICONS.sub("", page)))
+    head, viewport, rest = KATEX.sub(with_fonts, page).partition('<meta name="viewport"')
     page = head + viewport + VIEWPORT.sub("", rest)
     for handler, name in ON_CLICK.items():  # a strict policy allows no handler in an attribute: see page.js
         page = page.replace(handler, name)
