@@ -113,8 +113,10 @@ def test_no_file_is_too_long(folder):
 def test_steps_stand_in_the_order_in_which_they_are_taken():
     """Within an event by priority; the events as Sphinx has them; and nothing is connected anywhere else."""
     events = list(dict.fromkeys(step.event for step in STEPS))
-    order = ["setup", "config-inited", "env-before-read-docs", "doctree-read", "doctree-resolved", "html-page-context"]
-    assert events == [*order, "build-finished"]
+    assert events == [
+        *("setup", "config-inited", "builder-inited", "env-before-read-docs", "doctree-read", "env-check-consistency"),
+        *("doctree-resolved", "html-page-context", "html-collect-pages", "build-finished"),
+    ]
     keys = [(events.index(step.event), step.priority) for step in STEPS]
     assert keys == sorted(keys)
     assert len({(step.event, step.do) for step in STEPS}) == len(STEPS)
