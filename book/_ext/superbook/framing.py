@@ -32,18 +32,18 @@ def framed(attributes: str, figure: Tag) -> str:
 
 def height(figure: Tag, widths: range) -> int:
     """Room for the figure in a frame of any of these widths."""
-    return math.ceil(max(needed(figure, width) for width in widths))
+    caption = figure.find("figcaption")
+    letters = len(text_of(caption)) if isinstance(caption, Tag) else 0
+    return math.ceil(max(needed(figure, letters, width) for width in widths))
 
 
-def needed(figure: Tag, width: int) -> float:
-    """The picture, what changes it, the caption, the line below, and the space around them."""
+def needed(figure: Tag, letters: int, width: int) -> float:
+    """The picture, what changes it, the caption of so many letters, the line below, and the space around them."""
     phone = width <= PHONE
     room, image = width - 2 * PADS[phone], figure.select_one(".drawn source" if phone else ".drawn img")
     assert image is not None, f"{figure.get('id')} has no picture with its sizes"
     across = min(PICTURES[phone], width if phone else room)
-    caption = figure.find("figcaption")
-    words = text_of(caption) if isinstance(caption, Tag) else ""
-    below = 9.6 + LINE * (lines(len(words), LETTER, room) + SPARE) + 9.6 + SMALL * lines(90, TIGHT, room)
+    below = 9.6 + LINE * (lines(letters, LETTER, room) + SPARE) + 9.6 + SMALL * lines(90, TIGHT, room)
     picture = across * float(str(image["height"])) / float(str(image["width"]))
     return 2 * PADS[phone] + picture + below + changing(figure, min(room, PICTURES[False]))
 

@@ -19,7 +19,7 @@ from sphinx.application import Sphinx
 from .address import Address, published
 from .citing import chapter_number, citation
 from .markup import end
-from .places import parts
+from .places import kept, parts
 
 FORMULA = re.compile(r'<span class="katex(-display)?( for-narrow)?[^"]*">')  # one that is set twice counts once
 TEX = re.compile(r'<annotation encoding="application/x-tex">(.*?)</annotation>', re.DOTALL)
@@ -147,7 +147,9 @@ def add_page(
         return
     path = Path(app.outdir, f"{pagename}.md")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(markdown(context["body"], pagename, app.env.all_docs), encoding="utf8")
+    body, pages = context["body"], app.env.all_docs
+    source = "\0".join([pagename, *sorted(pages), body])
+    path.write_bytes(kept(source, ".md", lambda: markdown(body, pagename, pages).encode()))
     link = f'<link rel="alternate" type="text/markdown" href="{path.name}" title="This page as Markdown" />\n'
     context["metatags"] = context.get("metatags", "") + link
 

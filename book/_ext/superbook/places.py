@@ -1,5 +1,6 @@
 """Where things stand: the repository, the notebook of a page, the pages of a built site."""
 
+import functools
 import hashlib
 import os
 from collections.abc import Callable, Iterator
@@ -36,12 +37,23 @@ def pages(site: Path) -> list[Path]:
     return [path for path in sorted(site.rglob("*.html")) if "_static" not in path.relative_to(site).parts]
 
 
+@functools.cache
+def _made_by() -> str:
+    """A name for the state of these sources."""
+    texts = [path.read_bytes() for path in sorted((ROOT / "book/_ext").rglob("*.py"))]
+    return hashlib.sha256(b"\0".join(texts)).hexdigest()
+
+
 def kept(source: str, kind: str, make: Callable[[], bytes]) -> bytes:
-    """What is made of a text, made once: it is kept beside the executed notebooks, under a name made of the text."""
+    """What is made of a text, made once: it is kept beside the executed notebooks, under a name made of the text.
+
+    Another state of these sources makes it anew, and so does another version of the libraries: their pins are in the
+    name of the folder.
+    """
     folder = os.environ.get("BOOK_KEPT")  # set by execution.prepare
     if not folder:
         return make()
-    at = Path(folder) / f"{hashlib.sha256(source.encode()).hexdigest()[:32]}{kind}"
+    at = Path(folder) / f"{hashlib.sha256(f'{_made_by()}{source}'.encode()).hexdigest()[:32]}{kind}"
     if not at.exists():
         at.parent.mkdir(parents=True, exist_ok=True)
         aside = at.with_suffix(f".{os.getpid()}")

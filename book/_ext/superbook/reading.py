@@ -16,7 +16,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 
 from .markup import article, lean, named
-from .places import pages
+from .places import kept, pages
 
 WORDS_PER_MINUTE = 200
 SECONDS = {"figure": 15, "div.math": 10, ".claim": 5}  # for what is looked at: a picture, a displayed formula, a check
@@ -58,7 +58,7 @@ def minutes(body: str) -> int:
 
 def with_reading_time(body: str) -> str:
     """The page with its reading time under its title."""
-    count = minutes(body)
+    count = int(kept(body, ".minutes", lambda: str(minutes(body)).encode()))
     line = f'<p class="reading-time">About {count} minute{"s"[: count > 1]}</p>'
     return body.replace("</h1>", f"</h1>\n{line}", 1)
 
