@@ -135,6 +135,8 @@ def test_a_workflow_runs_what_make_makes(path: Path) -> None:
         assert ("run" in step) != ("uses" in step)
         if "run" in step:
             command, *made = step["run"].split()
+            if command == "apt-get":  # a browser, for the PDF
+                continue
             assert command == "make"
             assert made
             assert set(made) <= targets()

@@ -7,7 +7,7 @@
   if (!tips || !matchMedia("(any-hover: hover)").matches) return;
 
   const PREVIEWED = "div.math, figure, div.citation, .proof, .exercise, .claim"; // as in _ext/superbook/reading.py
-  const NOT_PREVIEWED = "script, noscript, button, details, .headerlink, .explore-sliders, .explore-fault, .explore-said";
+  const NOT_PREVIEWED = ".for-narrow, script, noscript, button, details, .headerlink, .explore-sliders, .explore-fault, .explore-said";
   const FORGOTTEN = ["id", "tabindex", "href", "name", "role", "aria-label", "aria-busy", "data-folder", "data-frames"];
   const root = new URL(document.documentElement.dataset.content_root, location.href);
   const loaded = {}; // the scripts of other pages

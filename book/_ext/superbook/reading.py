@@ -23,7 +23,9 @@ SECONDS = {"figure": 15, "div.math": 10, ".claim": 5}  # for what is looked at: 
 SECONDS_PER_LINE = 2  # of code that is shown
 NOT_READ = "pre, script, noscript, style, table, details, .explore, .claim, .headerlink, .reading-time"
 PREVIEWED = "div.math, figure, div.citation, .proof, .exercise, .claim"  # as in assets/previews.js, with the next two
-NOT_PREVIEWED = "script, noscript, button, details, .headerlink, .explore-sliders, .explore-fault, .explore-said"
+NOT_PREVIEWED = (
+    ".for-narrow, script, noscript, button, details, .headerlink, .explore-sliders, .explore-fault, .explore-said"
+)
 INTERNAL = re.compile(r'<a class="[^"]*\binternal\b[^"]*" href="([^"#]*#[^"]+)"')
 FORGOTTEN = ("id", "tabindex", "href", "name", "aria-busy", "data-folder", "data-frames")  # no id twice, no dead weight
 MENDED = {
