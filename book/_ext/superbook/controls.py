@@ -71,7 +71,8 @@ def buttons(name: str, parameter: Mapping[str, Any], at: int) -> str:
         for k, text in enumerate(parameter["texts"])
     )
     return (
-        f'<fieldset class="explore-kinds" id="{name}" {kept(parameter, at)}><legend>{escape(parameter["label"])}</legend>\n'
+        f'<fieldset class="explore-kinds" id="{name}" {kept(parameter, at)}>'
+        f"<legend>{escape(parameter['label'])}</legend>\n"
         f"<div>{each}</div></fieldset>\n"
     )
 
