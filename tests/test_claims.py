@@ -8,10 +8,12 @@ from types import SimpleNamespace
 
 import pytest
 from browser import aside
-from built_book import EXECUTED, PAGES, html
+from bs4 import BeautifulSoup
+from built_book import EXECUTED, PAGES, ROOT, html, with_parts
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat.v4 import new_code_cell, new_notebook
+from small_book import sphinx
 from sphinx.errors import ExtensionError
 from superbook import claims_page
 
@@ -217,6 +219,26 @@ def test_a_row_names_the_kind():
     assert dict(zip(claims_page.COLUMNS, cells, strict=True))["Kind"] == "published"
     assert len(claims_page.WIDTHS) == len(claims_page.COLUMNS)
     assert sum(claims_page.WIDTHS) == 100
+
+
+def test_a_box_cites_its_source(tmp_path):
+    """The authors and the year, linked to the list of references; our own has no link."""
+    (tmp_path / "conf.py").write_text(
+        "extensions = ['myst_parser', 'sphinxcontrib.bibtex']\n"
+        "source_suffix = {'.md': 'markdown'}\nhtml_static_path = []\n"
+        f"bibtex_bibfiles = [{str(ROOT / 'book/references.bib')!r}]\nbibtex_reference_style = 'author_year'\n"
+        "bibtex_cite_id = 'ref-{key}'\n" + with_parts("claims_page")
+    )
+    boxes = [claim(name=one, source=one)._repr_mimebundle_()["text/html"] for one in ("adler2024", "ours")]
+    raw = "\n\n".join(f"```{{raw}} html\n{box}\n```" for box in boxes)
+    (tmp_path / "index.md").write_text(f"# A page\n\n{raw}\n\n```{{bibliography}}\n:all:\n```\n")
+    assert sphinx(tmp_path) == []
+    page = BeautifulSoup((tmp_path / "_build/html/index.html").read_text(), "html.parser")
+    cited, own = (page.select_one(f"#claim-{one} dl > div:last-child > dd") for one in ("adler2024", "ours"))
+    assert cited and own  # noqa: PT018
+    assert cited.get_text() == "[Adler and Shavit, 2024]"
+    assert [link["href"] for link in cited.select("a")] == ["#ref-adler2024"]
+    assert str(own) == "<dd>our own</dd>"
 
 
 def test_the_page_lists_every_claim_once_under_its_kind():

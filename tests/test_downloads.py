@@ -92,12 +92,14 @@ def test_numbers_and_references_are_those_of_the_page(page):
         assert title.split(" (")[0] in said, title
 
     for link in article(page).select(".bd-article a.internal[href], a.internal[href]"):
+        if link.find_parent(class_="claim"):  # the box is made by whoever runs the notebook
+            continue
         path, _, anchor = str(link["href"]).partition("#")
         shown = " ".join(link.get_text().split())
         if anchor.startswith("ref-"):
             one = told.sources[anchor.removeprefix("ref-")]
             assert (f"[{shown}]({one.url})" if one.url else shown) in said
-        elif anchor and not link.find_parent(class_="claim"):
+        elif anchor:
             here = (
                 re.escape(f"#{anchor}") if not path else re.escape(path.rpartition("/")[2].replace(".html", ".ipynb"))
             )

@@ -2,10 +2,14 @@
 
 import copy
 import re
+from typing import Any, cast
 
 import pytest
 from browser import listen, needs_browser, until
+from bs4 import BeautifulSoup
 from built_book import PAGES, ROOT, SITE, article, html, with_parts
+from docutils import nodes
+from docutils.utils import new_document
 from playwright.sync_api import Page
 from small_book import sphinx
 from superbook import mathematics, places, policy
@@ -35,6 +39,37 @@ def test_katex_sets_and_refuses():
         mathematics.typeset(r"\nosuch{a}")
     with pytest.raises(mathematics.Unset, match="end of input"):
         mathematics.typeset(r"\frac{a}{b")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "held"),
+    [
+        ("if any two are (", "), and", "(z = 2),"),
+        ("if ", ", and", "z = 2,"),
+        ("one (", " or two)", "(z = 2"),
+        ("if ", " or", ""),
+        ("f(x) ", " is", ""),
+    ],
+)
+def test_what_touches_a_formula_stays_on_its_line(before, after, held):
+    """In prose and in what a cell prints: no line ends with the bracket that opens, or begins with a comma."""
+    prose = nodes.paragraph("", "", nodes.Text(before), nodes.math("", "z = 2"), nodes.Text(after))
+    page = new_document("page")
+    page += prose
+    mathematics.hold(cast(Any, None), page, "page")
+    whole = [held] if held else []
+    assert [one.astext() for one in prose.findall(nodes.inline)] == whole
+    assert prose.astext() == f"{before}z = 2{after}"
+    marked = mathematics.set_marked(f'<p>{before}<span class="math">\\(z = 2\\)</span>{after}</p>', "page")
+    found = BeautifulSoup(marked, "html.parser").select("p > .held")
+    assert [mathematics.as_written(str(one)) for one in found] == [f'<span class="held">{one}</span>' for one in whole]
+
+
+def test_a_short_formula_is_not_broken():
+    assert "<wbr>" not in mathematics.typeset("D = M = 1024")
+    assert 'class="katex held"' in mathematics.typeset("D = M = 1024")
+    assert "<wbr>" in mathematics.typeset("D = M = T = 1024")
+    assert "held" not in mathematics.typeset("z = 1", True)
 
 
 SOURCES = {

@@ -99,6 +99,7 @@ STEPS = (
     Step("doctree-resolved", terms.put_in, "each equation stands where it stays, and is not yet set", 945),
     Step("doctree-resolved", mathematics.set_outputs, "formulas in what the cells show", 950),
     Step("doctree-resolved", searching.keep, "solutions and code are folded, the formulas of outputs are set", 955),
+    Step("doctree-resolved", claims_page.cite, "sources are known, and who reads a claim's box has read it", 958),
     Step("doctree-resolved", mathematics.hold, "last: nothing puts text between a formula and its comma", 960),
     Step("doctree-resolved", tables.mend, "after all that puts text into a table", 970),
     #

@@ -1,17 +1,20 @@
-"""The directive `claims-table`: every claim that the chapters of this very build recorded while they were executed."""
+"""Claims: the directive `claims-table`, all that the chapters of this build recorded; the sources in a claim's box."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
 from docutils import nodes
+from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.domains.std import StandardDomain
 from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
+from sphinxcontrib.bibtex.domain import BibtexDomain
 
 from superpos.show.claims import KINDS, Claim
 from superpos.show.mime import CLAIM
@@ -19,6 +22,7 @@ from superpos.words import number
 
 from .places import executed
 
+SOURCE = re.compile(r"(?<=<dt>source</dt><dd>)\w+(?=</dd>)")  # in the box of a claim (superpos/show/claims.py)
 COLUMNS = ("Claim", "Predicted", "Measured", "Allowed", "Kind", "Source", "Where")
 WIDTHS = (36, 10, 14, 13, 9, 12, 6)
 SHOWS = {
@@ -115,6 +119,18 @@ class ClaimsTable(SphinxDirective):
 def read_last(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
     """Read the page of claims after all others: their executed notebooks are what it is made from."""
     docnames.sort(key=lambda name: (name.endswith("claims"), name))
+
+
+def cite(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Cite the source in the box of each claim, which holds its key."""
+    domain = cast(BibtexDomain, app.env.get_domain("cite"))
+    keys = {citation.key for citation in domain.citations}
+    for box in list(doctree.findall(nodes.raw)):
+        text, key = box.astext(), SOURCE.search(box.astext())
+        if key and key[0] in keys:
+            cited = domain.resolve_xref(app.env, docname, app.builder, "p", key[0], pending_xref(), nodes.inline())
+            parts = [nodes.raw(part, part, **box.attributes) for part in (text[: key.start()], text[key.end() :])]
+            box.replace_self([parts[0], cited, parts[1]])
 
 
 def register(app: Sphinx) -> None:

@@ -17,6 +17,7 @@ LINE, SMALL = 21.6, 19.7  # pixels of a line of the caption, of the line below i
 LETTER, TIGHT = 7.4, 6.8  # pixels of a letter there, on the wide side
 SPARE = 1  # lines: letters of other systems are wider
 BUTTON, GAP, BASIS = 40, 6.4, 224  # of what changes a figure, as in explore.css
+SECOND = 14.4  # the second line of a step's buttons on a phone
 
 
 def framed(attributes: str, figure: Tag) -> str:
@@ -45,7 +46,8 @@ def needed(figure: Tag, letters: int, width: int) -> float:
     across = min(PICTURES[phone], width if phone else room)
     below = 9.6 + LINE * (lines(letters, LETTER, room) + SPARE) + 9.6 + SMALL * lines(90, TIGHT, room)
     picture = across * float(str(image["height"])) / float(str(image["width"]))
-    return 2 * PADS[phone] + picture + below + changing(figure, min(room, PICTURES[False]))
+    second = SECOND if phone and figure.select_one(".explore-story") else 0
+    return 2 * PADS[phone] + picture + below + changing(figure, min(room, PICTURES[False])) + second
 
 
 def lines(letters: int, letter: float, room: float) -> int:

@@ -36,10 +36,11 @@ SET = r"""function set(tex, options) { return katex.renderToString(tex, {
     strict: fault => fault === "htmlExtension" ? "ignore" : "error"}) }"""
 CLASSES = "math notranslate nohighlight"
 SEAM = '</span><span class="katex-base">'  # where a line may break within a formula; <wbr> says so in a held one, too
-MARKS = re.compile(r"[.,;:)\]”]+")
+BRACKETS, MARKS = re.compile(r"[(\[“]*$"), re.compile(r"[.,;:)\]”]*")  # before and after a formula, on its line
 MARKED = re.compile(
-    rf'(<(span|div) class="math[^"]*">)\s*\\([(\[])(.*?)\\[)\]]\s*(</\2>)((?:{MARKS.pattern})?)', re.DOTALL
+    r'([(\[“]*)(<(span|div) class="math[^"]*">)\s*\\([(\[])(.*?)\\[)\]]\s*(</\3>)([.,;:)\]”]*)', re.DOTALL
 )
+SHORT = 9  # signs of a formula that is not broken, as z = 1 and D = M = 1024
 TOKEN = re.compile(r"\\(begin|end)\s*\{|\\(\\)|\\.", re.DOTALL)
 NARROW = re.compile(r"(?:\\q?quad|\\;|\s)*(?<!\\)%(?=\\\\)|(?<!\\)%(?=&)")  # space before the end of a line is dropped
 NUMBERED = re.compile(r"\\(begin|end)\{(equation|align|alignat|gather)\}")
@@ -67,7 +68,12 @@ def typeset(tex: str, display: bool = False) -> str:
     except JSEvalException as error:
         reason = re.search(r"ParseError: .*", str(error))
         raise Unset(reason[0] if reason else str(error)) from None
-    return made if display else made.replace(SEAM, f"</span><wbr>{SEAM[7:]}")
+    if display:
+        return made
+    signs = re.sub(r"<[^<>]*>|\s|&\w+;", "", made[made.index('<span class="katex-html"') :])
+    if len(signs) <= SHORT:
+        return made.replace('<span class="katex">', '<span class="katex held">', 1)
+    return made.replace(SEAM, f"</span><wbr>{SEAM[7:]}")
 
 
 def breaks_lines(tex: str) -> bool:
@@ -137,9 +143,9 @@ def set_marked(text: str, page: str, location: Any = None) -> str:
     r"""Set the formulas that a cell's own HTML marks, as `<span class="math">\(...\)</span>` or `<div ...>\[...\]`."""
 
     def formula(found: re.Match[str]) -> str:
-        start, kind, opening, tex, end, marks = found.groups()
-        made = start + attempt(html.unescape(tex), opening == "[", page, location) + end + marks
-        return f'<span class="held">{made}</span>' if marks and kind == "span" else made
+        before, start, kind, opening, tex, end, marks = found.groups()
+        made = before + start + attempt(html.unescape(tex), opening == "[", page, location) + end + marks
+        return f'<span class="held">{made}</span>' if (before or marks) and kind == "span" else made
 
     return MARKED.sub(formula, text)
 
@@ -154,13 +160,19 @@ def set_outputs(app: Sphinx, doctree: nodes.document, docname: str) -> None:
 
 
 def hold(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    """Hold each formula together with the punctuation that follows it: else a line may begin with a comma."""
+    """Hold each formula together with what touches it: else a line may begin with a comma, or end with a bracket."""
     for formula in list(doctree.findall(nodes.math)):
         parent, place = formula.parent, formula.parent.index(formula)
-        text = "".join(str(node) for node in parent[place + 1 : place + 2] if isinstance(node, nodes.Text))
-        if marks := MARKS.match(text):
-            held = nodes.inline("", "", formula, nodes.Text(marks[0]), classes=["held"])
-            parent[place : place + 2] = [held, nodes.Text(text[marks.end() :])]
+        before, after = (
+            "".join(one.astext() for one in beside if isinstance(one, nodes.Text))
+            for beside in (parent[max(place - 1, 0) : place], parent[place + 1 : place + 2])
+        )
+        opened, marks = BRACKETS.search(before), MARKS.match(after)
+        if opened and marks and opened[0] + marks[0]:
+            held = nodes.inline("", opened[0], formula, nodes.Text(marks[0]), classes=["held"])
+            parent[place - bool(before) : place + 1 + bool(after)] = [
+                nodes.Text(before[: opened.start()]), held, nodes.Text(after[marks.end() :]),
+            ]  # fmt: skip
 
 
 def as_written(title: str) -> str:
