@@ -60,8 +60,8 @@ def test_paper_shows_the_text_alone(name, scheme, seen):
 
 @pytest.mark.parametrize("name", PAGES)
 def test_pictures_are_the_same_in_the_dark(name, seen):
-    """No filter of the theme on any picture, and white behind it: its colours mean what its colour bar says."""
-    assert seen(name, "dark").pictures <= {"none 1 normal rgb(255, 255, 255)"}
+    """No filter of the theme on any picture, and the page behind it: it is drawn for the dark, with light letters."""
+    assert seen(name, "dark").pictures <= {"none 1 normal rgba(0, 0, 0, 0)"}
 
 
 @each
@@ -157,7 +157,7 @@ def test_a_visit_finds_what_is_wrong(browser, tmp_path):
     assert {fault.split(" at ")[0] for fault in found.misplaced} == {
         "eq is under its number", "the comma after y starts a line", "an empty line after A #",
     }  # fmt: skip
-    assert found.pictures != {"none 1 normal rgb(255, 255, 255)"}
+    assert found.pictures != {"none 1 normal rgba(0, 0, 0, 0)"}
     for width in (WIDE, PHONE):
         assert {"color-contrast", "image-alt"} <= {fault.split(":")[0] for fault in found.unfit[width]}
     assert {fault.split(":")[0].split(" <")[0] for fault in found.paper} >= {"not one title", "nav is printed"}
