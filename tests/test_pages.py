@@ -60,7 +60,7 @@ def test_paper_shows_the_text_alone(name, scheme, seen):
 
 @pytest.mark.parametrize("name", PAGES)
 def test_pictures_are_the_same_in_the_dark(name, seen):
-    """No filter of the theme on any picture, and the page behind it: it is drawn for the dark, with light letters."""
+    """No filter of the theme on any picture, and no paper behind it: its letters are light."""
     assert seen(name, "dark").pictures <= {"none 1 normal rgba(0, 0, 0, 0)"}
 
 
