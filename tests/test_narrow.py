@@ -67,6 +67,13 @@ def test_a_card_may_say_what_its_title_is():
     assert mended(["symbol", "meaning"], row[:2])[0] == []
 
 
+def test_cards_named_by_numbers_keep_what_they_number():
+    """Without the first name, "error at layer", nobody knows what a 2 above a figure is."""
+    row = ["as published", "0.00843", "0.132 ± 0.001", "0.639 ± 0.002"]
+    assert mended(["error at layer", "2", "3", "4"], row)[0] == ["cards", "headed"]
+    assert mended(["error at layer", "2", "3", "last"], row)[0] == ["cards"]
+
+
 def test_a_cell_that_spans_others_is_left():
     wide = table(["a" * 20, "b" * 20, "c" * 20], ["1", "2", "3"])
     next(wide.findall(nodes.entry))["morecols"] = 1

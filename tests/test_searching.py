@@ -30,7 +30,9 @@ code_is_left_out()
 ## A section
 
 $$
-\\begin{aligned}a &= \\frac{b-1}{c} \\\\ d &= e\\end{aligned}
+\\begin{aligned}a &= \\frac{b-1}{c} \\\\ d &
+%&
+= e\\end{aligned}
 $$ (eq-a)
 
 | a cell |
@@ -84,7 +86,7 @@ def test_a_page_is_told_by_its_sections(tmp_path):
     assert told((html / "_static/search-entries.js").read_text()) == {
         "pages": [["A page of σ", "index.html"]],
         "entries": [
-            [0, "A page of σ", "", "A first paragraph with W∈R^(D×F) and a_name.", ""],
+            [0, "A page of σ", "", "A first paragraph with W ∈ R^(D×F) and a_name.", ""],
             [0, "A section", "a-section", "a = (b-1)/c d = e a cell of a table In a box, see (1).", ""],
             [0, "Inside", "inside", "Deeper, x₁.", "Folded away."],
             [0, "Nothing", "nothing", "", ""],

@@ -26,6 +26,8 @@ FONTS = re.compile(r"\\(?:mathbb|mathrm|mathcal|mathbf|mathit|text|operatorname)
 FRACTION = re.compile(r"\\[dt]?frac\s*(?:\{([^{}]*)\}|(\w))\s*(?:\{([^{}]*)\}|(\w))")
 ROOT = re.compile(r"√\s*\{([^{}]*)\}")
 COMMAND = re.compile(r"\\([A-Za-z]+)\s*")
+RELATION = re.compile(r"\s*([≤≥≈≠≪≫∈∉∝])\s*")
+UNEVEN = re.compile(r"(?<=[\w)])([=<>+-]) ")  # a command took the space before it
 POWER = re.compile(r"\^(?:\{([^{}]*)\}|([^{(]))")
 INDEX = re.compile(r"_(?:\{([^{}]*)\}|([^{(]))")
 
@@ -37,7 +39,8 @@ def plain(tex: str) -> str:
     before = ""
     while text != before:  # from the inside out
         before, text = text, _step(text)
-    return " ".join(text.replace("{", "").replace("}", "").split())
+    text = UNEVEN.sub(r" \1 ", RELATION.sub(r" \1 ", text.replace("{", "").replace("}", "")))
+    return " ".join(text.split())
 
 
 def _step(text: str) -> str:

@@ -19,6 +19,7 @@ from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.builders.html import StandaloneHTMLBuilder
 
+from .mathematics import settings
 from .pages import fold_title, folded
 from .plaintext import plain, text_of
 
@@ -53,8 +54,9 @@ class Entry:
 
 
 def formula(tex: str) -> str:
-    """A formula as one line of plain text, in which no command is left."""
-    return " ".join(LEFT.sub(" ", plain(ENVIRONMENT.sub(" ", tex))).split())
+    """A formula, as a wide page has it, as one line of plain text, in which no command is left."""
+    wide, *_ = settings(tex).values()
+    return " ".join(LEFT.sub(" ", plain(ENVIRONMENT.sub(" ", wide))).split())
 
 
 def line(node: nodes.Node) -> str:

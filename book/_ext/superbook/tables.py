@@ -55,9 +55,14 @@ def least(head: nodes.entry, column: list[nodes.entry]) -> int:
 
 
 def kinds(head: list[nodes.entry], columns: list[list[nodes.entry]]) -> list[str]:
-    """What becomes of a table on a phone: nothing if it fits; else cards, and whether a card says what its title is."""
+    """What becomes of a table on a phone: nothing if it fits; else cards. Described: a card says what its title is.
+
+    Headed: the other columns have numbers for names, and the first name says of what.
+    """
     if sum(least(*column) + GAP for column in zip(head, columns, strict=True)) <= ROOM:
         return []
+    if all(FIGURES.fullmatch(name.astext()) for name in head[1:]):
+        return ["cards", "headed"]
     return ["cards", "described"] if [is_prose(column) for column in columns[:2]] == [False, True] else ["cards"]
 
 
