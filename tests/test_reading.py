@@ -152,8 +152,8 @@ def test_preview_under_the_pointer(page, address):
     link.evaluate("link => link.scrollIntoView({block: 'end'})")  # there is no room below it
     link.hover()
     box.wait_for(state="visible", timeout=3000)
-    assert box.locator("img").evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
-    assert box.locator("img").evaluate("image => getComputedStyle(image).filter") == "none"
+    assert box.locator("img:visible").evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
+    assert box.locator("img:visible").evaluate("image => getComputedStyle(image).filter") == "none"
     page.wait_for_timeout(100)
     room = box.bounding_box()
     assert room

@@ -129,8 +129,8 @@ def cite(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         text, key = box.astext(), SOURCE.search(box.astext())
         if key and key[0] in keys:
             cited = domain.resolve_xref(app.env, docname, app.builder, "p", key[0], pending_xref(), nodes.inline())
-            parts = [nodes.raw(part, part, **box.attributes) for part in (text[: key.start()], text[key.end() :])]
-            box.replace_self([parts[0], cited, parts[1]])
+            start, end = (nodes.raw(part, part, format="html") for part in (text[: key.start()], text[key.end() :]))
+            box.replace_self(nodes.container("", start, cited, end, classes=box["classes"]))
 
 
 def register(app: Sphinx) -> None:
