@@ -78,9 +78,11 @@ def offered(notebook: dict[str, Any], page: str, known: names.Names, where: Addr
             continue
         metadata = {key: value for key, value in cell["metadata"].items() if key != "mystnb"}
         made.append(cell | {"source": source, "metadata": cells.fold(metadata)})
-        for output in cell.get("outputs", []):
+        for data in (output.get("data", {}) for output in cell.get("outputs", [])):
+            if PICTURES in data:  # the same picture, in half as many letters
+                data["image/svg+xml"] = data[PICTURES]["wide"]["svg"]
             for kind in (FRAMES, PICTURES, TEXT):  # one picture is enough: a notebook draws the others
-                output.get("data", {}).pop(kind, None)
+                data.pop(kind, None)
         if caption := plain.caption(cell["metadata"]):
             made.append(markdown(f"{cell['id']}-caption", caption))
     return notebook | {
