@@ -78,6 +78,7 @@ def chapter(soup: BeautifulSoup, page: str, pages: list[str], site: Path) -> Tag
                 tag[name] = " ".join(mark(page, one) for one in str(tag[name]).split())
         if tag.get("src"):
             tag["src"] = file(str(tag["src"]), page, site)
+            tag.attrs.pop("loading", None)  # nobody scrolls to a picture on paper
         if tag.get("href") and (href := moved(str(tag["href"]), page, pages)):
             tag["href"] = href
         else:
