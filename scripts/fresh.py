@@ -59,7 +59,7 @@ def main(build: Path, names: list[str]) -> None:
             path = f"{python.parent}{os.pathsep}{outside['PATH']}"
             done = subprocess.run(
                 [python, "-c", RUN, notebook], cwd=folder, env=outside | {"PATH": path}, check=True,
-                stdout=subprocess.PIPE, text=True,
+                stdout=subprocess.PIPE, encoding="utf8",
             )  # fmt: skip
             print(f"{name}: {done.stdout.strip()} installed and ran in {time.monotonic() - ready:.0f} s", flush=True)
 

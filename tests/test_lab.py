@@ -181,7 +181,8 @@ def test_a_downloaded_notebook_is_read_and_a_failing_claim_is_shown(lab, browser
         [WRONG, "'the notebook' + ' goes on'"],
     )
     page.evaluate("() => void window.jupyterapp.commands.execute('notebook:run-all-above')")
-    page.get_by_text("'the notebook goes on'", exact=True).wait_for(timeout=90_000)
+    said_on = page.locator(".jp-OutputArea-output", has_text="the notebook goes on").first
+    said_on.wait_for(state="attached", timeout=90_000)
     failed = page.locator("#claim-wrong")
     assert "This claim does not hold. It is one." in failed.inner_text()
     assert "measured\n2" in failed.inner_text()

@@ -2,6 +2,9 @@
 
 import asyncio
 import difflib
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 import yaml
@@ -60,6 +63,12 @@ INTRO, FIGURE, CAPTION, HIDDEN, SHOWN, PLAIN, LAST = range(7)
 
 
 @pytest.fixture
+def run(coroutine: Coroutine[Any, Any, None]) -> None:
+    """In a thread of its own: a browser of another test may have left a loop that runs in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, coroutine).result()
+
+
 def notebook() -> NotebookNode:
     return lab.shown(TEXT, "page", NAMES)
 
@@ -222,7 +231,7 @@ def test_opened_and_saved_through_the_server(server, tmp_path):
         assert "not saved: the text that begins" in str(refused.value)
         assert "44" in (tmp_path / "page.md").read_text()
 
-    asyncio.run(through())
+    run(through())
 
 
 def test_other_files_are_jupytexts_and_the_servers(server, tmp_path):
@@ -235,7 +244,7 @@ def test_other_files_are_jupytexts_and_the_servers(server, tmp_path):
         assert {one["name"] for one in (await server.get(""))["content"]} >= {"page.md", "copy.md", "copy.ipynb"}
         assert (await server.get("page.md", content=False, type="notebook"))["content"] is None
 
-    asyncio.run(through())
+    run(through())
 
 
 def test_names_of_pages(server):

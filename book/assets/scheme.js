@@ -9,11 +9,20 @@
   root.dataset.mode = ["light", "dark"].includes(mode) ? mode : "auto";
   root.dataset.theme = root.dataset.mode !== "auto" ? mode : matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
 
-  /* The fonts that are in every formula, before the styles that name them are there; a disk has no server to allow it. */
+  /* The fonts that are in every formula: text is shown once they are there, or after 0.6 s. One that came after it would
+     break its lines anew. A page on a disk may not load them so. */
   const { fonts } = document.currentScript.dataset;
-  for (const font of fonts && location.protocol !== "file:" ? ["Main-Regular", "Math-Italic"] : []) {
-    const link = document.createElement("link");
-    Object.assign(link, { rel: "preload", as: "font", type: "font/woff2", crossOrigin: "", href: `${fonts}KaTeX_${font}.woff2` });
-    document.head.append(link);
+  if (fonts && location.protocol !== "file:") {
+    const faces = [
+      new FontFace("KaTeX_Main", `url(${fonts}KaTeX_Main-Regular.woff2)`),
+      new FontFace("KaTeX_Math", `url(${fonts}KaTeX_Math-Italic.woff2)`, { style: "italic" }),
+    ];
+    const show = () => root.classList.remove("waits");
+    root.classList.add("waits");
+    setTimeout(show, 600);
+    Promise.all(faces.map((face) => face.load())).then((loaded) => {
+      loaded.forEach((face) => document.fonts.add(face));
+      show();
+    }, show);
   }
 })();

@@ -82,12 +82,17 @@ def merged(lists: Iterable[Sequence[str]]) -> list[str]:
     return found
 
 
+KATEX = re.compile(r'<link[^>]* href="([^"]*)katex\.min\.css')
+
+
 def lighten(page: str) -> str:
     """The page with the script that settles its scheme, and the sheet for readers without scripts."""
     root = ROOT.search(page)
     if root is None:  # a page without the theme
         return page
-    page = INLINE.sub(f'<script src="{root[1]}_static/scheme.js"></script>', page)
+    formulas = KATEX.search(page)
+    fonts = f' data-fonts="{formulas[1]}fonts/"' if formulas else ""
+    page = INLINE.sub(f'<script src="{root[1]}_static/scheme.js"{fonts}></script>', page)
     page = HIDING.sub("", page)
     sheet = f'<noscript><link rel="stylesheet" href="{root[1]}_static/{WITHOUT}"></noscript>'
     return page.replace("</head>", f"{sheet}\n  </head>", 1)

@@ -36,7 +36,6 @@ NEEDED_BY = {
 SEARCH = re.compile(r'\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>')
 ICONS = re.compile(r"\s*(?:<!-- So that users can add custom icons -->\s*)?<script[^>]*/fontawesome\.js[^>]*></script>")
 SCRIPT = re.compile(r'<script(?= src="(?![^"]*/(?:embed|scheme)\.js))')  # they decide which picture is loaded
-KATEX = re.compile(r'<link[^>]* href="([^"]*)katex\.min\.css[^"]*"[^>]*>')
 ON_CLICK = {'onclick="window.print()"': 'data-click="print"', 'onclick="toggleFullScreen()"': 'data-click="fullscreen"'}
 ICON_FONT = re.compile(r"@font-face\{[^{}]*Font Awesome[^{}]*\}")
 ICON_NAME = re.compile(r'(--[\w-]+:)"[\ue000-\uf8ff]"')  # as a variable, for a sign before a link
@@ -80,17 +79,11 @@ def lighten(page: str) -> str:
     network.
     """
     page = TWICE.sub(r"\1\2\3", LEFT.sub("", ICONS.sub("", page)))
-    head, viewport, rest = with_fonts(page).partition('<meta name="viewport"')
+    head, viewport, rest = page.partition('<meta name="viewport"')
     page = head + viewport + VIEWPORT.sub("", rest)
     for handler, name in ON_CLICK.items():  # a strict policy allows no handler in an attribute: see page.js
         page = page.replace(handler, name)
     return SCRIPT.sub("<script defer", SEARCH.sub("", page))
-
-
-def with_fonts(page: str) -> str:
-    """The page, whose first script asks for KaTeX's fonts: one that comes after the text is drawn breaks lines anew."""
-    styles = KATEX.search(page)
-    return page.replace('scheme.js"', f'scheme.js" data-fonts="{styles[1]}fonts/"', 1) if styles else page
 
 
 def without_icons(styles: str) -> str:
