@@ -63,12 +63,6 @@ INTRO, FIGURE, CAPTION, HIDDEN, SHOWN, PLAIN, LAST = range(7)
 
 
 @pytest.fixture
-def run(coroutine: Coroutine[Any, Any, None]) -> None:
-    """In a thread of its own: a browser of another test may have left a loop that runs in this one."""
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(asyncio.run, coroutine).result()
-
-
 def notebook() -> NotebookNode:
     return lab.shown(TEXT, "page", NAMES)
 
@@ -200,6 +194,12 @@ def test_files_of_another_format_are_left_to_jupytext(format, opened):
 
 
 # --- The server's side ----------------------------------------------------------------------------------------------
+
+
+def run(coroutine: Coroutine[Any, Any, None]) -> None:
+    """In a thread of its own: a browser of another test may have left a loop that runs in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, coroutine).result()
 
 
 @pytest.fixture
