@@ -41,7 +41,7 @@ class Lab:
         return page
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """JupyterLab with the settings of the Makefile, on a copy of the book's sources."""
     folder, own = tmp_path_factory.mktemp("sources"), tmp_path_factory.mktemp("jupyter")
