@@ -193,6 +193,8 @@ def test_only_what_is_shown_is_loaded(page, home, width, scheme, end):
     page.evaluate(
         "document.documentElement.dataset.theme = document.documentElement.dataset.theme === 'dark' ? 'light' : 'dark'"
     )
+    # The file of the other scheme has no name before the browser has fetched it.
+    until(page, "[...document.querySelectorAll('#fig-sizes img')].some(i => i.checkVisibility() && i.currentSrc)")
     assert says(box)["alt"] == "T is 4, how is sparse."
     assert str(says(box)["file"]).startswith(other)
 
