@@ -1,0 +1,1 @@
+"""Methods that take networks apart, and what comes out of them. Chapter 16."""

@@ -1,0 +1,129 @@
+"""The beds that come with the package: fixed networks, each with a name and a version. Chapter 15."""
+
+import math
+from collections.abc import Callable
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from superpos import balanced, circuits, dedicated, exact, residual
+from superpos.beds.bed import Bed, Inputs
+from superpos.beds.pieces import on_grid, parts
+from superpos.circuits import Circuits, MLPCircuits
+from superpos.network import Network
+
+VERSION = 1
+_POOL = 4096  # inputs from which those of the circuits are drawn
+
+
+def make(
+    name: str, level: int, words: str, network: Network, small: Circuits, z: int, given: Inputs, **more: bool
+) -> Bed:
+    """The bed of a network of any construction, of the circuits that it was made of, in float64."""
+    found = parts(network, small)
+    last = found[-1]
+    writes = last.U.abs().sum(dim=(0, 2)) > 0
+    return Bed(name, VERSION, level, words, small, found, encoder(network), z, writes, given, **more)
+
+
+def encoder(network: Network) -> Tensor:
+    """What each circuit's input, followed by a 1, adds to the encoded input: `encode` is linear in these."""
+    T, d = network.T, network.d
+    unit = torch.cat([torch.eye(d), torch.zeros(1, d)]).double()
+    active = torch.arange(T).repeat_interleave(d + 1)[:, None]
+    rows = network.encode(active, unit.repeat(T, 1)[:, None]).view(T, d + 1, -1)
+    return on_grid(torch.cat([rows[:, :d] - rows[:, d:], rows[:, d:]], dim=1))
+
+
+def _gaussian(T: int, d: int, seed: int, L: int = 2) -> MLPCircuits:
+    small = circuits.random_mlps(T, d, L, seed=seed)
+    return MLPCircuits(on_grid(small.weights), small.biases.double())
+
+
+def _sphere(d: int) -> Inputs:
+    return Inputs(on_grid(circuits.sphere(_POOL, 1, d, seed=1)).transpose(0, 1))
+
+
+def _dedicated(name: str, T: int, z: int) -> Bed:
+    small = _gaussian(T, 4, seed=0)
+    words = f"{T} circuits side by side, two layers, at most {z} active: no superposition"
+    return make(name, 0, words, dedicated.embed(small), small, z, _sphere(4))
+
+
+def _exact(name: str, T: int, d: int, z: int) -> Bed:
+    small, reach = _gaussian(T, d, seed=0), math.sqrt(d)
+    network = exact.embed(small, z=z, bound=_bound(small, reach), reach=reach)
+    words = f"{T} circuits in exact superposition, two layers of width {network.cells[0].width}, at most {z} active"
+    return make(name, 1 if z == 1 else 2, words, network, small, z, _sphere(d))
+
+
+def _trained(name: str, T: int) -> Bed:
+    small, _, samples = circuits.trained("inseparable")
+    small = small[:T]
+    small = MLPCircuits(on_grid(small.weights), on_grid(small.biases), last_relu=small.last_relu)
+    active = torch.arange(T).repeat_interleave(_POOL // T)[:, None]
+    x = on_grid(samples.mlp.draw(active, seed=0)[0][:, 0]).view(T, -1, small.d)
+    reach = float(x.abs().max())
+    network = exact.embed(small, bound=_bound(small, reach), reach=reach)
+    words = f"{T} circuits trained on tasks of their own, in exact superposition, one active"
+    return make(name, 1, words, network, small, 1, Inputs(x))
+
+
+def _balanced(name: str) -> Bed:
+    small = circuits.conditional_rotations(48, 2, seed=0)
+    small = MLPCircuits(on_grid(small.weights), on_grid(small.biases))
+    angle = torch.linspace(0, 2 * math.pi, _POOL + 1, dtype=torch.float64)[:-1]
+    x = on_grid(circuits.conditional_inputs(torch.stack([angle.cos(), angle.sin()], dim=-1)[:, None]))
+    network = balanced.embed(small, 192, 5, seed=0, code="line")
+    words = "48 conditional rotations in the balanced construction, one layer of width 192, at most 2 active"
+    return make(name, 3, words, network, small, 2, Inputs(x.transpose(0, 1)))
+
+
+def _residual(name: str) -> Bed:
+    small = circuits.random_residual(32, 4, 4, 1, seed=0).to(torch.float64)
+    network = residual.embed(small, 96, 512, 8, seed=0)
+    words = "32 residual circuits, one layer of width 96 with 512 neurons, at most 2 active"
+    return make(name, 4, words, network, small, 2, _sphere(4))
+
+
+def _thin(name: str) -> Bed:
+    small = _gaussian(48, 4, seed=0, L=3)
+    small = MLPCircuits(small.weights, small.biases - 0.25)
+    network = balanced.embed(small, 160, 3, seed=0, code="line", split=False)
+    words = "48 circuits with three copies of each neuron on 40 slots, two layers, at most 2 active"
+    return make(name, 3, words, network, small, 2, _sphere(4), identifiable=False)
+
+
+def _bound(small: MLPCircuits, reach: float) -> float:
+    return small.activation_bound(reach)
+
+
+_MADE: dict[str, Callable[[str], Bed]] = {
+    "dedicated-16": lambda name: _dedicated(name, 16, 4),
+    "exact-16": lambda name: _exact(name, 16, 4, 1),
+    "exact-64": lambda name: _exact(name, 64, 4, 1),
+    "trained-16": lambda name: _trained(name, 16),
+    "exact-16-z2": lambda name: _exact(name, 16, 2, 2),
+    "exact-16-z3": lambda name: _exact(name, 16, 2, 3),
+    "balanced-48": _balanced,
+    "residual-32": _residual,
+    "thin-48": _thin,
+}
+
+
+def names() -> tuple[str, ...]:
+    """The names of the beds, by level."""
+    return tuple(_MADE)
+
+
+@cache
+def bed(name: str) -> Bed:
+    """The bed of that name: a network that computes in superposition, and its circuits. Chapter 15.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    if name not in _MADE:
+        raise ValueError(f"name is {name!r}; the beds are {', '.join(_MADE)}")
+    return _MADE[name](name)
