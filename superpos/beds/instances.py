@@ -15,6 +15,7 @@ from superpos.network import Network
 
 VERSION = 1
 _POOL = 4096  # inputs from which those of the circuits are drawn
+_SELDOM = 0.2  # of the inputs at least for which each neuron is on, and off
 
 
 def make(
@@ -37,8 +38,23 @@ def encoder(network: Network) -> Tensor:
 
 
 def _gaussian(T: int, d: int, seed: int, L: int = 2) -> MLPCircuits:
+    """Gaussian circuits whose every neuron is on for some inputs and off for others.
+
+    A weight behind a ReLU that never opens is not to be found by anybody: such a neuron is drawn again.
+    """
     small = circuits.random_mlps(T, d, L, seed=seed)
-    return MLPCircuits(on_grid(small.weights), small.biases.double())
+    w, again = on_grid(small.weights), iter(range(seed + 1, seed + 1000))
+    x = circuits.sphere(_POOL, T, d, seed=1).double().transpose(0, 1)
+    for l in range(L):
+        while True:
+            on = (x @ w[l].mT > 0).double().mean(dim=1)
+            rare = (on < _SELDOM) | (on > 1 - _SELDOM)
+            if not rare.any():
+                break
+            fresh = on_grid(circuits.random_mlps(T, d, 1, seed=next(again)).weights[0])
+            w[l] = torch.where(rare[..., None], fresh, w[l])
+        x = (x @ w[l].mT).relu()
+    return MLPCircuits(w, small.biases.double())
 
 
 def _sphere(d: int) -> Inputs:
