@@ -1,7 +1,7 @@
-"""Stochastic parameter decomposition, as published and with two changes. Chapter 16."""
+"""Stochastic parameter decomposition (SPD), as published and with two changes. Chapter 16."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,198 +10,205 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import gelu, leaky_relu
 
-from superpos.apart.target import Target
+from superpos.apart.target import Target, states
+from superpos.checks import check_count, check_number, check_positive
 from superpos.sampling import generator
 
-_LEAK = 0.01
-_BANK = 1 << 15  # samples drawn once, from which batches are taken
+_LEAK = 0.01  # slope of gates beyond [0, 1] in training, so that a gate that is shut can open again
+_BANK = 1 << 15  # samples drawn once, from which the batches are taken
+_OPEN = 0.5  # where gates start
+
+Watch = Callable[[int, dict[str, Float[Tensor, " R"]]], bool | None]
 
 
 @dataclass(frozen=True)
 class Options:
-    """How SPD is run. Chapter 16.
+    """What SPD is told. The defaults are the method as published. Chapter 16.
 
     Attributes:
-        components: C, of each matrix.
-        gates: what a gate reads: "component", the number V_c·a, as published; or "input", the whole input a.
-        q: the power of the norm |U_c||V_c|, in units of its mean over components that are needed, by which a gate is
-            weighted in the penalty; 0 as published.
-        beta: of the penalty Σ_c g_c^p on gates.
-        p: its power.
-        steps, batch, rate: of Adam, whose rate falls to 0 as a cosine.
+        components: C, in each matrix.
+        gates: what the gate of a component reads: "component", the number V_c·a; or "input", all of the matrix's
+            input a, by one network with a hidden layer for all gates of a matrix.
+        q: the power of |U_c||V_c| by which a gate is weighted in the penalty, in units of |W|/√(rank): 0, not at all.
+        beta: β, the price of a gate.
+        fade: the price at the end, as a share of β: over the second half of the steps it falls to this.
+        p: the power of a gate in the penalty.
+        masks: drawn uniformly from [g, 1], or one of its ends: "uniform" or "ends".
+        steps, batch, rate: of Adam; the rate falls to 0 as a cosine.
         warm: steps before these, of faithfulness alone.
-        width: hidden neurons of a gate.
-        faithful: weight of the faithfulness loss.
+        width: of the hidden layer of gates.
     """
 
     components: int
-    gates: Literal["component", "input", "each"] = "component"
+    gates: Literal["component", "input"] = "component"
     q: float = 0.0
     beta: float = 1e-3
+    fade: float = 1.0
     p: float = 1.0
+    masks: Literal["uniform", "ends"] = "uniform"
     steps: int = 4000
     batch: int = 256
     rate: float = 5e-3
     warm: int = 300
     width: int = 8
-    shared: int = 128
-    faithful: float = 1.0
-    p_end: float = 0.0
-    beta_end: float = 1.0
-    gate_rate: float = 1.0
-    ramp: float = 0.0
-    binary: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("components", "steps", "batch", "width"):
+            check_count(name, getattr(self, name))
+        for name in ("beta", "fade", "p", "rate"):
+            check_positive(name, getattr(self, name))
+        check_number("q", self.q, at_least=0.0)
+        check_number("warm", self.warm, at_least=0.0)
+        for name, allowed in (("gates", ("component", "input")), ("masks", ("uniform", "ends"))):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; it must be {' or '.join(map(repr, allowed))}")
 
 
 class Spd(nn.Module):
-    """Rank-one components of every matrix, and their gates, for several seeds at once."""
+    """Rank-one components U_c V_cᵀ of every matrix, and their gates, for R seeds side by side. Chapter 16.
+
+    Attributes:
+        V, U: the factors, by matrix: (R, in, C) and (R, C, out).
+        done: how many steps were made.
+    """
 
     def __init__(self, target: Target, options: Options, seeds: Sequence[int]) -> None:
         super().__init__()
-        self.target, self.options, self.seeds = target, options, tuple(seeds)
-        C, h = options.components, options.width
-        own = [m.own for m in target.apart]
-
-        def drawn(*shape: int, scale: float, purpose: str) -> nn.Parameter:
-            rows = [torch.randn(shape, generator=generator(s, purpose)) * scale for s in self.seeds]
-            return nn.Parameter(torch.stack(rows))
-
+        self.target, self.options, self.seeds, self.done = target, options, tuple(seeds), 0
         self.V, self.U, self.first, self.offset, self.last, self.base = (nn.ParameterList() for _ in range(6))
-        for k, W in enumerate(own):
-            out, width = W.shape
-            size = (W.norm() / math.sqrt(C)) ** 0.5
-            self.V.append(drawn(width, C, scale=size / width**0.5, purpose=f"V {k}"))
-            self.U.append(drawn(C, out, scale=size / out**0.5, purpose=f"U {k}"))
+        C, h, R = options.components, options.width, len(self.seeds)
+        for k, m in enumerate(target.apart):
+            assert m.own is not None
+            out, width = m.own.shape
+            size = (m.own.norm().item() / math.sqrt(C)) ** 0.5
+            self.V.append(self._drawn(f"V {k}", (width, C), size / width**0.5))
+            self.U.append(self._drawn(f"U {k}", (C, out), size / out**0.5))
             if options.gates == "component":
-                self.first.append(drawn(C, 1, h, scale=1.0, purpose=f"first {k}"))
-                self.last.append(drawn(C, h, 1, scale=h**-0.5, purpose=f"last {k}"))
-                self.offset.append(nn.Parameter(torch.zeros(len(self.seeds), C, 1, h)))
-                self.base.append(nn.Parameter(torch.full((len(self.seeds), C), 0.5)))
-            elif options.gates == "each":
-                self.first.append(drawn(C, width, h, scale=width**-0.5, purpose=f"first {k}"))
-                self.last.append(drawn(C, h, 1, scale=h**-0.5, purpose=f"last {k}"))
-                self.offset.append(nn.Parameter(torch.zeros(len(self.seeds), C, 1, h)))
-                self.base.append(nn.Parameter(torch.full((len(self.seeds), C), 0.5)))
+                self.first.append(self._drawn(f"first {k}", (C, 1, h), 1.0))
+                self.last.append(self._drawn(f"last {k}", (C, h, 1), h**-0.5))
+                self.offset.append(nn.Parameter(m.own.new_zeros(R, C, 1, h)))
             else:
-                h = options.shared
-                self.first.append(drawn(width, h, scale=width**-0.5, purpose=f"first {k}"))
-                self.last.append(drawn(h, C, scale=h**-0.5, purpose=f"last {k}"))
-                self.offset.append(nn.Parameter(torch.zeros(len(self.seeds), 1, h)))
-                self.base.append(nn.Parameter(torch.full((len(self.seeds), C), 0.5)))
+                self.first.append(self._drawn(f"first {k}", (width, h), width**-0.5))
+                self.last.append(self._drawn(f"last {k}", (h, C), h**-0.5))
+                self.offset.append(nn.Parameter(m.own.new_zeros(R, 1, h)))
+            self.base.append(nn.Parameter(m.own.new_full((R, 1, C), _OPEN)))
 
     def logits(self, k: int, a: Float[Tensor, "B in"]) -> Float[Tensor, "R B C"]:
-        """What the gates of matrix k are made of, before they are cut to [0, 1]."""
-        R = len(self.seeds)
+        """The gates of matrix k before they are cut to [0, 1]."""
         if self.options.gates == "component":
-            h = (a @ self.V[k]).mT[..., None] * self.first[k] + self.offset[k]  # R C B h
-            C, B = h.shape[1:3]
-            made = torch.bmm(gelu(h).flatten(0, 1), self.last[k].flatten(0, 1)).view(R, C, B).mT
-        elif self.options.gates == "each":
-            C, _, w = self.first[k].shape[1:]
-            f = self.first[k].transpose(1, 2).reshape(R, a.shape[1], C * w)
-            h = gelu(torch.baddbmm(self.offset[k].view(R, 1, C * w), a.expand(R, *a.shape), f))
-            made = torch.einsum("rbcw,rcw->rbc", h.unflatten(2, (C, w)), self.last[k][..., 0])
+            h = gelu((a @ self.V[k]).mT[..., None] * self.first[k] + self.offset[k])
+            R, C, B, _ = h.shape
+            made = torch.bmm(h.flatten(0, 1), self.last[k].flatten(0, 1)).view(R, C, B).mT
         else:
-            h = torch.baddbmm(self.offset[k], a.expand(R, *a.shape), self.first[k])
-            made = torch.bmm(gelu(h), self.last[k])
-        return made + self.base[k][:, None]
+            h = gelu(torch.baddbmm(self.offset[k], a.expand(len(self.seeds), *a.shape), self.first[k]))
+            made = torch.bmm(h, self.last[k])
+        return made + self.base[k]
 
     def gates(self, k: int, a: Float[Tensor, "B in"]) -> Float[Tensor, "R B C"]:
-        """The gates of matrix k, in [0, 1]."""
+        """The gates of matrix k, in [0, 1], for its input a."""
         return self.logits(k, a).clamp(0, 1)
 
+    def outputs(self, a: Tensor, masks: dict[int, Float[Tensor, "R B C"]], start: int) -> Float[Tensor, "R B out"]:
+        """The target's output from the input of its matrix `start`, with masked components in some of its matrices."""
+        index = sum(m.own is not None for m in self.target.matrices[:start])
+        for m in self.target.matrices[start:]:
+            if m.own is not None and index in masks:
+                pre = ((a @ self.V[index]) * masks[index]) @ self.U[index] + (a @ m.kept.mT + m.b)
+            else:
+                pre = a @ m.W.mT + m.b
+            index += m.own is not None
+            a = pre.relu() if m.relu else pre
+        return a
 
-def states(target: Target, a: Float[Tensor, "B in"]) -> list[Float[Tensor, "B width"]]:
-    """The input of every matrix of the target, and its output."""
-    found = [a]
-    for m in target.matrices:
-        W = m.kept if m.own is None else m.own + m.kept
-        pre = torch.addmm(m.b, found[-1], W.mT)
-        found.append(pre.relu() if m.relu else pre)
-    return found
-
-
-def run(
-    spd: Spd, a: Float[Tensor, "*R B in"], masks: dict[int, Float[Tensor, "R B C"]], start: int = 0
-) -> Float[Tensor, "R B out"]:
-    """The output from the input of matrix `start`, with these matrices as masked sums of components."""
-    index = -1
-    for k, m in enumerate(spd.target.matrices):
-        index += m.own is not None
-        if k < start:
-            continue
-        if m.own is None or index not in masks:
-            W = m.kept if m.own is None else m.own + m.kept
-            pre = a @ W.mT + m.b
-        else:
-            pre = ((a @ spd.V[index]) * masks[index]) @ spd.U[index] + (a @ m.kept.mT + m.b)
-        a = pre.relu() if m.relu else pre
-    return a
-
-
-def train(
-    target: Target, options: Options, seeds: Sequence[int], progress: Callable[[dict], None] | None = None, start=None
-) -> Spd:
-    """Components and gates by stochastic parameter decomposition (Bushnaq, Braun & Sharkey 2025). Chapter 16."""
-    spd = Spd(target, options, seeds)
-    if start is not None:
-        start(spd)
-    own = [m.own for m in target.apart]
-    places = [k for k, m in enumerate(target.matrices) if m.own is not None]
-    unit = [W.norm() / math.sqrt(min(W.shape)) for W in own]
-    optimizer = torch.optim.Adam([{"params": [*spd.V, *spd.U], "share": 1.0}, {"params": [*spd.first, *spd.offset, *spd.last, *spd.base], "share": options.gate_rate}], lr=options.rate, foreach=True)
-    g = [generator(s, "masks") for s in spd.seeds]
-    bank = states(target, target.draw(_BANK, 1 << 30))
-    scale = bank[-1][:, target.counted].square().mean()
-    order = generator(spd.seeds[0], "order")
-
-    def faithfulness() -> Tensor:
-        losses = [
-            (W - (V @ U).mT).square().sum(dim=(1, 2)) / W.square().sum()
-            for W, V, U in zip(own, spd.V, spd.U, strict=True)
+    def faithfulness(self) -> Float[Tensor, " R"]:
+        """Σ |W − Σ_c U_c V_cᵀ|²/|W|² over the matrices."""
+        off = [
+            (m.own - (V @ U).mT).square().sum(dim=(1, 2)) / m.own.square().sum()
+            for m, V, U in zip(self.target.apart, self.V, self.U, strict=True)
         ]
-        return torch.stack(losses).sum(dim=0)
+        return torch.stack(off).sum(dim=0)
 
-    for step in range(-options.warm, options.steps):
-        now = max(step, 0) / options.steps
-        for group in optimizer.param_groups:
-            group["lr"] = group["share"] * options.rate * 0.5 * (1 + math.cos(math.pi * now))
-        faith = faithfulness()
-        loss = options.faithful * faith
-        said = {}
-        if step >= 0:
-            power = options.p + (options.p_end - options.p) * now if options.p_end else options.p
-            beta = options.beta * (options.beta_end ** min(1.0, max(0.0, 2 * now - 1)))
-            beta *= min(1.0, now / options.ramp) if options.ramp else 1.0
-            chosen = torch.randint(_BANK, (options.batch,), generator=order)
-            A = [x[chosen] for x in bank]
-            masks, penalty = {}, 0.0
-            for i, k in enumerate(places):
-                logits = spd.logits(i, A[k])
-                lower = leaky_relu(logits, _LEAK).clamp_max(1)
-                upper = 1 - leaky_relu(1 - logits.relu(), _LEAK)
-                r = torch.stack([torch.rand(lower.shape[1:], generator=x) for x in g])
-                if options.binary:
-                    r = (r < 0.5).float()
-                masks[i] = lower + (1 - lower) * r
-                weight = 1.0
-                if options.q:
-                    norm = spd.V[i].norm(dim=1) * spd.U[i].norm(dim=2) / unit[i]
-                    weight = norm[:, None] ** options.q
-                penalty = penalty + ((upper + 1e-8) ** power * weight).sum(dim=2).mean(dim=1)
-            truth = A[-1][:, target.counted]
+    def _drawn(self, purpose: str, shape: tuple[int, ...], scale: float) -> nn.Parameter:
+        rows = [torch.randn(shape, generator=generator(seed, purpose)) * scale for seed in self.seeds]
+        return nn.Parameter(torch.stack(rows).to(self.target.counted.device))
 
-            def off(found: Tensor) -> Tensor:
-                return (found[..., target.counted] - truth).square().mean(dim=(1, 2)) / scale
 
-            whole = off(run(spd, A[places[0]], masks, places[0]))
-            each = [off(run(spd, A[k], {i: masks[i]}, k)) for i, k in enumerate(places)] if len(places) > 1 else []
-            layerwise = sum(each) / len(each) if each else whole
-            loss = loss + whole + layerwise + beta * penalty
-            said = {"whole": whole, "layerwise": layerwise, "penalty": penalty}
-        optimizer.zero_grad(set_to_none=True)
-        loss.sum().backward()
-        optimizer.step()
-        if progress is not None and step % 500 == 0:
-            progress({"step": step, "faith": faith.detach(), **{k: v.detach() for k, v in said.items()}})
-    return spd
+def spd(target: Target, options: Options, seeds: Sequence[int], watch: Watch | None = None) -> Spd:
+    """Components and gates by stochastic parameter decomposition, for several seeds side by side. Chapter 16.
+
+    It minimises, with g the gates, cut to [0, 1], and masks drawn from [g, 1],
+
+        Σ |W − Σ_c U_c V_cᵀ|²/|W|²                          faithfulness: components add up to the weights
+        + |y(masks) − y|²/|y|² + the same one matrix at a time   what is shut is not needed, however far it is shut
+        + β Σ_c g_c^p (|U_c||V_c|/unit)^q                    little is open.
+
+    Args:
+        target: the network.
+        options: how it is done.
+        seeds: of first weights, of masks and of batches (these by the first seed); one decomposition for each.
+        watch: is told the step and the terms, every 100 steps; if it returns True the training ends there, as it does
+            when it is interrupted from the keyboard.
+
+    Source: Bushnaq, Braun & Sharkey (2025). Gates that read the whole input, and the weighted penalty, are ours.
+    """
+    return train(Spd(target, options, seeds), watch)
+
+
+def train(model: Spd, watch: Watch | None = None) -> Spd:
+    """The same from components that are given: those that the model has."""
+    o, target = model.options, model.target
+    gates = [*model.first, *model.offset, *model.last, *model.base]
+    optimizer = torch.optim.Adam([*model.V, *model.U, *gates], lr=o.rate, foreach=True)
+    bank = states(target, target.draw(_BANK, model.seeds[0] + (1 << 30)))
+    order = generator(model.seeds[0], "batches")
+    draws = [generator(seed, "masks") for seed in model.seeds]
+    try:
+        for step in range(-o.warm, o.steps):
+            now = max(step, 0) / o.steps
+            for group in optimizer.param_groups:
+                group["lr"] = o.rate * 0.5 * (1 + math.cos(math.pi * now))
+            terms = {"faithfulness": model.faithfulness()}
+            if step >= 0:
+                chosen = torch.randint(_BANK, (o.batch,), generator=order)
+                terms |= _terms(model, [x[chosen.to(x.device)] for x in bank], draws)
+            price = {"penalty": o.beta * o.fade ** max(0.0, 2 * now - 1)}
+            loss = torch.stack([price.get(name, 1.0) * x for name, x in terms.items()]).sum()
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            model.done = max(step + 1, 0)
+            if watch and step >= 0 and step % 100 == 0 and watch(step, {k: x.detach() for k, x in terms.items()}):
+                break
+    except KeyboardInterrupt:
+        pass
+    return model.requires_grad_(False)
+
+
+def _terms(model: Spd, A: list[Tensor], draws: list[torch.Generator]) -> dict[str, Float[Tensor, " R"]]:
+    """The terms of the loss on a batch, without faithfulness."""
+    o, target, masks, penalty = model.options, model.target, {}, []
+    places = [k for k, m in enumerate(target.matrices) if m.own is not None]
+    for i, k in enumerate(places):
+        logits = model.logits(i, A[k])
+        low, high = leaky_relu(logits, _LEAK).clamp_max(1), 1 - leaky_relu(1 - logits.relu(), _LEAK)
+        r = torch.stack([torch.rand(low.shape[1:], generator=g) for g in draws]).to(low.device)
+        masks[i] = low + (1 - low) * (r if o.masks == "uniform" else (r < 0.5).to(r))
+        price = (high + 1e-8) ** o.p
+        if o.q:
+            own = target.apart[i].own
+            assert own is not None
+            unit = own.norm() / math.sqrt(min(own.shape))
+            price = price * ((model.V[i].norm(dim=1) * model.U[i].norm(dim=2))[:, None] / unit) ** o.q
+        penalty.append(price.sum(dim=2).mean(dim=1))
+    truth = A[-1][:, target.counted]
+    size = truth.square().mean()
+
+    def off(start: int, some: dict[int, Tensor]) -> Tensor:
+        found = model.outputs(A[start], some, start)[..., target.counted]
+        return (found - truth).square().mean(dim=(1, 2)) / size
+
+    terms = {"all": off(places[0], masks), "penalty": torch.stack(penalty).sum(dim=0)}
+    if len(places) > 1:
+        each = [off(k, {i: masks[i]}) for i, k in enumerate(places)]
+        terms["one at a time"] = torch.stack(each).mean(dim=0)
+    return terms

@@ -27,6 +27,11 @@ class Matrix:
     b: Float[Tensor, " out"]
     relu: bool
 
+    @property
+    def W(self) -> Float[Tensor, "out in"]:
+        """The whole matrix."""
+        return self.kept if self.own is None else self.own + self.kept
+
 
 @dataclass(frozen=True, eq=False)
 class Target:
@@ -64,3 +69,12 @@ def of_bed(bed: Bed) -> Target:
         for p in bed.parts[first:]
     )
     return Target(matrices, bed.counted, draw)
+
+
+def states(target: Target, a: Float[Tensor, "B in"]) -> list[Float[Tensor, "B width"]]:
+    """The input of every matrix of a target in turn, and its output."""
+    found = [a]
+    for m in target.matrices:
+        pre = torch.addmm(m.b, found[-1], m.W.mT)
+        found.append(pre.relu() if m.relu else pre)
+    return found
