@@ -3,16 +3,16 @@
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from superpos.apart.decomposition import Decomposition
+from superpos.apart.decomposition import SHARED, Decomposition
 from superpos.beds import Bed, Part
 from superpos.sampling import generator
 
 LARGEST = 4096  # of a matrix with more weights, they are not taken one by one
 _LEAST = 1e-9  # a smaller change of a neuron is rounding
-_UNUSED = 1e-3  # the gate by which what is never needed still finds its group
+_ALONE = 2  # times as much as any other circuit, one feeds a component alone
 
 Factors = tuple[Float[Tensor, "in C"], Float[Tensor, "out C"]]
 
@@ -86,7 +86,7 @@ def _cut(bed: Bed, method: str, factors: Callable[[Part], Factors]) -> Decomposi
             v, u = V[part.path], U[part.path] = factors(part)
             counts = bed.counted if part is bed.parts[-1] else torch.ones_like(part.b, dtype=torch.bool)
             gates[part.path] = _needed(part, A, v, u * counts[:, None]).float()
-            group[part.path] = _mostly(bed, (gates[part.path] + _UNUSED) * (A @ v).abs() * u.norm(dim=0))
+            group[part.path] = _mostly(bed, gates[part.path], (A @ v).abs() * u.norm(dim=0))
     return Decomposition(V, U, group, gates, _about(bed, method))
 
 
@@ -112,10 +112,16 @@ def _needed(part: Part, A: Float[Tensor, "B in"], V: Tensor, U: Tensor) -> Bool[
     return found
 
 
-def _mostly(bed: Bed, used: Float[Tensor, "B C"]) -> Tensor:
-    """The circuit in whose samples each component adds most, on average."""
-    active = bed.held.active.to(used)
-    return (active.mT @ used / active.sum(dim=0)[:, None]).argmax(dim=0)
+def _mostly(bed: Bed, gates: Float[Tensor, "B C"], adds: Float[Tensor, "B C"]) -> Int64[Tensor, " C"]:
+    """The circuit in whose samples each component adds most, on average.
+
+    What is never needed belongs to the circuit that alone would feed it, or to none.
+    """
+    active = bed.held.active.to(adds)
+    mean = active.mT / active.sum(dim=0)[:, None]
+    first, second = (mean @ adds).topk(2, dim=0).values
+    alone = (mean @ adds).argmax(dim=0).where(first > _ALONE * second, SHARED)
+    return (mean @ (gates * adds)).argmax(dim=0).where(gates.any(dim=0), alone)
 
 
 def _neurons(part: Part) -> Factors:
