@@ -8,11 +8,12 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-from benchmarks import balanced, compression, exact, residual
+from benchmarks import balanced, compression, exact, residual, scoring
 
 
-def table(construction: ModuleType, sizes: Iterable[tuple[int, ...]]) -> list[dict[str, float]]:
+def table(construction: ModuleType, sizes: Iterable[tuple[Any, ...]]) -> list[dict[str, Any]]:
     """Measure every size and print it as it comes; the rows."""
     print(construction.HEAD)
     rows = []
@@ -36,6 +37,7 @@ def main() -> None:
         "balanced": table(balanced, sizes),
         "exact": table(exact, exact.SIZES),
         "compression": table(compression, compression.SIZES),
+        "scoring": table(scoring, scoring.SIZES),
     }
     if asked.json:
         machine = {"cores": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}

@@ -11,14 +11,15 @@ A module imports from its own folder and from the floors below its own, never fr
 
     __main__
     show
-    compression sweep
+    apart compression sweep
+    beds
     errors
     balanced dedicated exact redundant residual theory
     assumptions blocks
     network
     circuits codes
     sampling
-    checks words writing
+    checks tensors words writing
 
 See the book for the mathematics; its notation page lists every symbol used in the docstrings. A part is imported when
 it is first asked for, so that a tool that needs one file does not wait for torch.

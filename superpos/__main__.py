@@ -1,4 +1,7 @@
-"""`superpos` or `python -m superpos`: compress networks in files, and verify what came out. Chapter 14."""
+"""`superpos` or `python -m superpos`: compress networks in files, verify what came out, score decompositions.
+
+Chapters 14 and 15.
+"""
 
 import argparse
 import json
@@ -13,10 +16,13 @@ from typing import Any
 
 from tqdm import tqdm
 
+from superpos.apart import load as load_decomposition
+from superpos.apart import table
+from superpos.beds import bed
 from superpos.compression import Certificate, Compressed, compress, load
 from superpos.compression.choice import METHODS
 from superpos.compression.reading import assumed, read_modules
-from superpos.compression.tensors import read_tensors
+from superpos.tensors import read_tensors
 from superpos.words import plain
 from superpos.writing import check_free
 
@@ -104,6 +110,19 @@ def _samples(file: Path | None) -> tuple:
     if not {"active", "inputs"} <= held.keys():
         raise ValueError(f"{file}: it holds {', '.join(sorted(held)) or 'nothing'}; it must hold active and inputs")
     return held["active"], held["inputs"]
+
+
+def _score(asked: argparse.Namespace) -> tuple[str, int]:
+    """The table of decompositions of one bed, or of its controls."""
+    with _Progress(2) as progress:
+        progress("reading")
+        found = {str(folder): load_decomposition(folder) for folder in asked.folders}
+        beds = sorted({d.about["bed"] for d in found.values()})
+        if len(beds) > 1:
+            raise ValueError(f"folders hold decompositions of the beds {', '.join(beds)}; give those of one bed")
+        progress("scoring")
+        made = table(bed(beds[0]), found, trivial=asked.trivial)
+    return json.dumps(plain(made.figures()), indent=1, allow_nan=False) if asked.json else str(made), OK
 
 
 def _said(network: Compressed, certificate: Certificate, as_json: bool, taken: list[str], **more: str) -> str:
@@ -215,8 +234,14 @@ def _parser() -> argparse.ArgumentParser:
     two.add_argument("files", nargs="*", type=Path, help="the small networks, to hold it against")
     two.add_argument("--samples", type=Path, help="a safetensors file with `active` and `inputs`; default random ones")
 
+    three = commands.add_parser("score", help="what decompositions of a test bed are worth", epilog=_EXIT)
+    three.set_defaults(command=_score)
+    three.add_argument("folders", nargs="+", type=Path, help="decompositions of one bed, or of its shuffled control")
+    three.add_argument("--trivial", action="store_true", help="beside them the truth and what needs no method")
+
     for command in (one, two):
         command.add_argument("--last-relu", action="store_true", help="the small networks end with a ReLU")
+    for command in (one, two, three):
         command.add_argument(
             "--json", action="store_true", help="print JSON; numbers that are not finite are text there"
         )

@@ -504,7 +504,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
     path, network = tmp_path / "big.safetensors", compress(trained(10))
     network.save(path)
     before = path.read_bytes()
-    monkeypatch.setattr("superpos.compression.tensors.save_file", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("superpos.tensors.save_file", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         network.save(path, overwrite=True)
     assert path.read_bytes() == before

@@ -1,1 +1,8 @@
-"""Methods that take networks apart, and what comes out of them. Chapter 16."""
+"""Methods that take networks apart, what comes out of them, and its scores. Chapters 15 and 16."""
+
+from superpos.apart.decomposition import SHARED, Decomposition
+from superpos.apart.files import load, save
+from superpos.apart.table import Table, table
+from superpos.apart.trivial import TRIVIAL, truth
+
+__all__ = ["SHARED", "TRIVIAL", "Decomposition", "Table", "load", "save", "table", "truth"]

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from superpos.beds.part import Part
+from superpos.beds.scoring import Decomposition, Detection, Held, Scores, latents, score
 from superpos.checks import check_count
 from superpos.circuits import Circuits, ResidualCircuits
 from superpos.sampling import distinct, generator
@@ -161,6 +163,31 @@ class Bed:
                 reads = torch.einsum("bi,tir->btr", (A != 0).double(), part.V.abs()) > 0
                 needed[part.path] = reads & on[part.layer][..., part.neuron] & active[..., None]
         return needed
+
+    @cached_property
+    def held(self) -> Held:
+        """What decompositions are scored on: see `Held`."""
+        samples = self.held_out()
+        first = next(k for k, part in enumerate(self.parts) if part.own)
+        start = next(islice(self.states(samples.inputs.double()), first, None))
+        parts, says = self.parts[first:], (self.name, self.version, self.control)
+        return Held(*says, parts, self.counted, start, self.active(samples), self.importance(samples))
+
+    def score(self, decomposition: Decomposition) -> Scores:
+        """What a decomposition is worth.
+
+        Raises:
+            TypeError, ValueError: if it is none of this bed; the message says what is expected.
+        """
+        return score(self.held, decomposition)
+
+    def latents(self, activations: Float[Tensor, "B K"]) -> Detection:
+        """How well the latents of a dictionary, on the held-out samples, say which circuits are active.
+
+        Raises:
+            TypeError, ValueError: if they are no finite floating-point tensor of this shape.
+        """
+        return latents(self.held, activations)
 
     def states(self, A: Float[Tensor, "B D"]) -> Iterator[Float[Tensor, "B width"]]:
         """The input of every matrix in turn, and what the last one leaves."""

@@ -12,8 +12,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from superpos.compression.large import Large
-from superpos.compression.tensors import write_tensors
 from superpos.sampling import generator
+from superpos.tensors import write_tensors
 from superpos.writing import ABOUT, check_free, written
 
 FORMAT = "superpos.ground_truth"
