@@ -16,7 +16,7 @@ from tqdm import tqdm
 from superpos.compression import Certificate, Compressed, compress, load
 from superpos.compression.choice import METHODS
 from superpos.compression.reading import assumed, read_modules
-from superpos.compression.tensors import read_tensors
+from superpos.tensors import read_tensors
 from superpos.words import plain
 from superpos.writing import check_free
 

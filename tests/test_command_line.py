@@ -197,7 +197,7 @@ def test_an_interruption_while_it_writes(
         Path(path).write_bytes(b"half of it")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("superpos.compression.tensors.save_file", stop)
+    monkeypatch.setattr("superpos.tensors.save_file", stop)
     assert main(COMPRESS) == STOPPED
     assert capsys.readouterr().err == "superpos: interrupted; nothing was written\n"
     assert left(here) == ["nets.safetensors"]

@@ -22,7 +22,7 @@ from superpos.compression import Compressed, compress, load
 from superpos.compression.chains import in_order, may_follow
 from superpos.compression.files import FORMAT
 from superpos.compression.reading import assumed, read_modules
-from superpos.compression.tensors import digest
+from superpos.tensors import digest
 
 Linear, Sequential = nn.Linear, nn.Sequential
 

@@ -16,11 +16,11 @@ from superpos.circuits import INDICATOR
 from superpos.compression.choice import METHODS, Report
 from superpos.compression.large import Large
 from superpos.compression.records import Origin
-from superpos.compression.tensors import DTYPES, digest, infinite, read_tensors, write_tensors
 from superpos.dedicated import DedicatedNetwork, OwnMLPLayer
 from superpos.exact import Entry, ExactNetwork, Plan
 from superpos.exact.build import assemble
 from superpos.network import Layer, Network
+from superpos.tensors import DTYPES, digest, infinite, read_tensors, write_tensors
 from superpos.writing import written
 
 FORMAT, VERSION = "superpos.compressed", 2

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from superpos.circuits import ResidualBlock
 from superpos.compression.chains import in_order, may_follow
-from superpos.compression.tensors import DTYPES, read_tensors
+from superpos.tensors import DTYPES, read_tensors
 
 _CLEAR = "save it as a flat nn.Sequential of Linear and ReLU, named '0.weight', '0.bias', '2.weight', …"
 _EACH = "give each network a file of its own, or stack them with torch.func.stack_module_state"
