@@ -13,7 +13,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 import superpos
@@ -542,7 +542,9 @@ def test_ground_truth(method: str, tmp_path: Path) -> None:
 
 def test_a_bed_of_modules_with_a_last_relu_is_the_network_itself(tmp_path: Path) -> None:
     """Matrix by matrix; from a file as well, and on inputs of one's own, cut to what each module takes."""
-    modules = {f"net {t}": nn.Sequential(nn.Linear(2 + t % 2, 3), nn.ReLU(), nn.Linear(3, 2), nn.ReLU()) for t in range(5)}
+    modules = {
+        f"net {t}": nn.Sequential(nn.Linear(2 + t % 2, 3), nn.ReLU(), nn.Linear(3, 2), nn.ReLU()) for t in range(5)
+    }
     for module in modules.values():
         for p in module.parameters():
             p.data = torch.randn(p.shape, generator=torch.Generator().manual_seed(p.numel()))

@@ -140,7 +140,7 @@ class Beds:
         return load(path)
 
 
-bed = Beds()
+bed = Beds()  # `bed(name)` is a test bed; `bed.names()` the names, `bed.load(path)` one of a folder. Chapter 15
 
 
 @cache

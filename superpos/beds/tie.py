@@ -8,11 +8,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from superpos.beds.bed import Bed
-from superpos.beds.losses import Cut, circuits
+from superpos.beds.cuts import Cut, circuits
 from superpos.beds.samples import Samples
 
 
-def spread(bed: Bed, masks: Mapping[str, Float[Tensor, "B C"]]) -> dict[str, Float[Tensor, "B C"]]:
+def spread(bed: Bed, masks: Mapping[str, Float[Tensor, "B C"]]) -> dict[str, Float[Tensor, "B pieces"]]:
     """The masks of circuits' pieces that do what masks of neurons do: each piece has that of the neuron it writes to.
 
     Take an exact bed, a sample of at most z active circuits, and in each of its matrices two cuts of the circuits'
@@ -47,10 +47,10 @@ def spread(bed: Bed, masks: Mapping[str, Float[Tensor, "B C"]]) -> dict[str, Flo
     For z ≥ 2 a piece stands in each lane, and only the one in the lane of its circuit is on; nothing else changes.
 
     Args:
-        masks: of neurons, as `superpos.beds.losses.neurons` has them, by the path of the matrix.
+        masks: of neurons, as `superpos.beds.cuts.neurons` has them, by the path of the matrix.
 
     Returns:
-        Masks of pieces, as `superpos.beds.losses.circuits` has them.
+        Masks of pieces, as `superpos.beds.cuts.circuits` has them.
     """
     found = {}
     for part in bed.matrices:
@@ -74,10 +74,9 @@ def shares(bed: Bed, path: str) -> Float[Tensor, "T r"]:
     |v_tk|²/|w_o|² over c of them is 1/c. With each at work equally often the row costs |w_o| = √c · rms|v_tk|, the
     pieces cost mean|v_tk|, which is at most the root mean square. ∎
 
-    Slot j of a lane is the end of the circuits (i, j), i = 0 … n − 1: c = n in odd layers if T = n², and in even
-    ones the same with i and j exchanged. With T < n² circuits the last ones are missing: c is ⌈(T − j)/n⌉ for slot
-    j, and for slot i it is n, but T − (n − 1) n for the last (or fewer slots, if there is less than one circuit for
-    it).
+    Slot j of a lane is the end of the circuits (i, j), i = 0 … n − 1, in odd layers of the circuits, and slot i in
+    even ones: c is n if T = n². With T < n² circuits, numbered i n + j, the last ones are missing: c is ⌈(T − j)/n⌉
+    for slot j, and min(n, T − i n) for slot i.
     """
     part = next(part for part in bed.parts if part.path == path)
     rows = part.own_weights.norm(dim=1)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from superpos import beds, circuits, exact
 from superpos.beds import Bed, Inputs
@@ -57,7 +57,7 @@ def bed(network: Large, inputs: Float[Tensor, "T N width"] | None, *, seed: int)
 
 def _core(network: Large) -> tuple[Network, MLPCircuits]:
     """The large network in float64 on the CPU, and the circuits as they stand in it."""
-    core, origin = deepcopy(network.network).cpu().double(), network.origin
+    core, origin = _copy(network.network).double(), network.origin
     everyone, method = torch.arange(network.T), network.report().method
     if method not in UNPROVED:
         return core, core.small(everyone)
@@ -74,6 +74,12 @@ def _core(network: Large) -> tuple[Network, MLPCircuits]:
     return core, small
 
 
+def _copy(network: Network) -> Network:
+    """The same network on the CPU, wherever it is."""
+    numbers = {id(x): nn.Parameter(x.detach().cpu(), requires_grad=False) for x in network.parameters()}
+    return deepcopy(network, numbers | {id(x): x.detach().cpu() for x in network.buffers()})
+
+
 def _inputs(network: Large, inputs: Float[Tensor, "T N width"] | None, seed: int) -> Inputs:
     """The inputs of each module as the large network takes them: those given, or standard normal, cut at the reach."""
     T, d = network.T, network.width_in
@@ -88,7 +94,7 @@ def _inputs(network: Large, inputs: Float[Tensor, "T N width"] | None, seed: int
         check_tensor("inputs", inputs, {"T": T, "N": None, "width": d}, like=network.like)
     own = network.ends[: len(inputs), :1].cpu()[:, None]
     x = torch.where(torch.arange(d) < own, inputs.detach().cpu().double(), 0.0)
-    x = torch.nn.functional.pad(x, (0, network.network.d - network.skip - d))
+    x = nn.functional.pad(x, (0, network.network.d - network.skip - d))
     return Inputs(beds.on_grid(circuits.called(x) if network.skip else x))
 
 

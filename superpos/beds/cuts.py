@@ -55,8 +55,9 @@ def circuits(bed: Bed, samples: Samples) -> Cut:
 def neurons(bed: Bed, samples: Samples) -> Cut:
     """The network cut into its neurons: what each one reads, or what it writes where no ReLU follows. Chapter 15.
 
-    A component is a row of a matrix, with a gate that is 1 where the neuron is on. Where no ReLU follows, as in what
-    a residual layer writes back, it is a column, of a neuron that is read.
+    A component is a row of a matrix, with a gate that is 1 where the neuron is on, or would be without it. Where no
+    ReLU follows, as in what a residual layer writes back, it is a column, with a gate that is 1 where the neuron that
+    it reads is on.
     """
     V, U, gates, states = {}, {}, {}, list(bed.states(samples.inputs.double()))
     for part, A, after in zip(bed.parts, states[:-1], states[1:], strict=True):
@@ -66,7 +67,8 @@ def neurons(bed: Bed, samples: Samples) -> Cut:
             used = rows.abs().sum(dim=1) > 0
             unit = torch.eye(len(rows), dtype=W.dtype)[:, used]
             V[part.path], U[part.path] = (rows[used].mT, unit) if part.relu else (unit, rows[used].mT)
-            gates[part.path] = ((after if part.relu else A) > 0).double()[:, used]
+            needed = (after > 0) | (A @ part.kept.mT + part.b > 0) if part.relu else A > 0
+            gates[part.path] = needed.double()[:, used]
     return Cut(V, U, gates)
 
 
