@@ -13,7 +13,7 @@ from torch import Tensor, nn
 import superpos
 from superpos import beds, exact
 from superpos.beds import NONE, Bed, Inputs, building, cuts, folder, instances, pieces, tie
-from superpos.circuits import MLPCircuits
+from superpos.circuits import MLPCircuits, ResidualCircuits
 from superpos.network import Network
 from superpos.tensors import digest, write_tensors
 
@@ -171,6 +171,36 @@ def test_a_circuit_is_needed_in_its_own_lane_alone() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_piece_is_needed_only_where_its_small_neuron_is_on(name: str) -> None:
+    """In noisy networks too: as the circuits, run alone, have it; and most that are on are needed."""
+    bed = superpos.bed(name)
+    samples = bed.samples(100, seed=6)
+    for part in bed.matrices:
+        needed = bed.importance(samples)[part.path]
+        for b, row in enumerate(samples.active.tolist()):
+            live = [t for t in row if t != NONE]
+            assert set(needed[b].any(dim=1).nonzero()[:, 0].tolist()) <= set(live)
+        on = small_neurons(bed, samples, part.layer)
+        found = needed.unflatten(2, (-1, on.shape[2])).any(dim=2)
+        assert not (found & ~on).any()
+        has = part.V.abs().sum(dim=1).unflatten(1, (-1, on.shape[2])).sum(dim=1) > 0  # what is no mean of all circuits
+        assert found.sum() > 0.75 * (on & has).sum() > 0
+
+
+def small_neurons(bed: Bed, samples: beds.Samples, l: int) -> Tensor:
+    """Which neurons of the active circuits are on in layer l, of each sample and circuit by itself."""
+    small = bed.circuits.to(torch.float64)
+    m = small.w_in.shape[2] if isinstance(small, ResidualCircuits) else small.d
+    on = torch.zeros(len(samples.x), bed.T, m, dtype=torch.bool)
+    for b, row in enumerate(samples.active):
+        live = row[row != NONE]
+        for t, x in zip(live.tolist(), small.run(live[None], samples.x[b : b + 1, : len(live)])[l, 0], strict=True):
+            w, c = (small.w_in, small.bias) if isinstance(small, ResidualCircuits) else (small.weights, small.biases)
+            on[b, t] = w[l, t] @ x + c[l, t] > 0
+    return on
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_the_control_has_the_same_numbers_elsewhere(name: str) -> None:
     bed = superpos.bed(name)
     control = bed.shuffled(4)
@@ -180,6 +210,10 @@ def test_the_control_has_the_same_numbers_elsewhere(name: str) -> None:
         assert torch.equal(part.b, other.b)
         own, mixed = part.own_weights, other.own_weights
         assert torch.equal(own != 0, mixed != 0)
+        out, fan_in = own.shape
+        folded = next(one for one in control.folded().parts if one.path == part.path).own_weights
+        assert torch.equal(folded[:out, :fan_in], mixed)
+        assert folded.abs().sum() == mixed.abs().sum()
         assert torch.equal(own.flatten().sort().values, mixed.flatten().sort().values)
         if part.own:
             assert torch.equal(other.components, part.components)

@@ -151,7 +151,7 @@ def _(network: BlockNetwork, circuits: Circuits) -> Iterator[Plain]:
             U[t, k * n + slots[l], k] = 1.0
             for c in range(d):
                 V[t, c * n + slots[l - 1], k] = own[l, :, k, c, None]
-        left = on_grid(W - torch.einsum("tor,tir->oi", U, V)) if l else W
+        left = W - torch.einsum("tor,tir->oi", U, V)
         name = "mean" if l else "identity"
         yield Plain(b, layer.relu, U, V, {name: left} if left.abs().max() > 8 / _GRID else {}, l)
 
