@@ -5,7 +5,9 @@ Data flows one way, one module a noun::
     circuits -> code -> (embed: residual, redundant, balanced, exact, dedicated) -> network -> run -> errors -> show
                                                                                                  theory ->
 
-For networks of your own there is one call, `compress`, and `load` for what it has saved.
+For networks of your own there is one call, `compress`, and `load` for what it has saved. `bed(name)` is a network whose
+every weight is known by its circuit, for methods that take networks apart; `bed.names()` and `bed.load(path)` belong
+to it.
 
 A module imports from its own folder and from the floors below its own, never from one above or beside it::
 
@@ -31,6 +33,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from superpos import (
         balanced,
+        beds,
         circuits,
         codes,
         dedicated,
@@ -42,11 +45,14 @@ if TYPE_CHECKING:
         sweep,
         theory,
     )
+    from superpos.beds import bed
     from superpos.compression import compress, load
 
 __version__ = "0.1.0"
 __all__ = [
     "balanced",
+    "bed",
+    "beds",
     "circuits",
     "codes",
     "compress",
@@ -60,18 +66,15 @@ __all__ = [
     "sweep",
     "theory",
 ]
-_CALLS = ("compress", "load")
+_CALLS = {"bed": "beds", "compress": "compression", "load": "compression"}
 
 
 def __getattr__(name: str) -> object:
     """A public part, imported when it is first asked for."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = (
-        getattr(import_module(f"{__name__}.compression"), name)
-        if name in _CALLS
-        else import_module(f"{__name__}.{name}")
-    )
+    module = import_module(f"{__name__}.{_CALLS.get(name, name)}")
+    found = getattr(module, name) if name in _CALLS else module
     globals()[name] = found
     return found
 

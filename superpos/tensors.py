@@ -1,4 +1,4 @@
-"""The tensors of a safetensors file, by name; what is wrong with a file is said in words that name it. Chapter 14."""
+"""The tensors of a safetensors file, by name; what is wrong with one is said in words that name it. Chapters 14, 15."""
 
 import hashlib
 from collections.abc import Mapping

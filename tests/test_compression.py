@@ -13,11 +13,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
+import superpos
 from superpos import circuits
 from superpos.__main__ import main
+from superpos.beds import NONE
 from superpos.circuits import MLPCircuits, ResidualBlock
 from superpos.compression import Compressed, compress, load
 from superpos.compression.unproved import recipe
@@ -513,33 +515,71 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
 
 @pytest.mark.parametrize("method", ["exact", "dedicated", "balanced"])
 def test_ground_truth(method: str, tmp_path: Path) -> None:
+    """The bed's model is the large network: each active module's answer stands where that has it."""
     network = compress(trained(64), z=2, method=method, tolerance=0.5 if method == "balanced" else 0.0)
     network.ground_truth(tmp_path / "bed")
-    bed = {file.stem: load_file(file) for file in (tmp_path / "bed").glob("*.safetensors")}
-    about = json.loads((tmp_path / "bed" / "README.json").read_text())
-    assert set(about["files"]) == {f"{name}.safetensors" for name in bed}
-    for kind in ("network", "control"):
-        A = bed["activations"]["A.0"]
-        for l in range(about["layers"]):
-            A = A @ bed[kind][f"W.{l}"].mT + bed[kind][f"b.{l}"]
-            A = A.relu() if l + 1 < about["layers"] or about["last_relu"] else A
-            kept = bed["activations" if kind == "network" else "control"][f"A.{l + 1}"]
-            torch.testing.assert_close(A, kept, atol=1e-4, rtol=1e-4)
-    held = bed["activations"]
-    if method != "balanced":
-        A = held[f"A.{about['layers']}"]
-        torch.testing.assert_close(network.read(A, held["active"]), held["outputs"], atol=1e-4, rtol=1e-4)
-        assert len(A) == about["samples"]
-    for l in range(about["layers"]):
-        W, V = bed["network"][f"W.{l}"], bed["control"][f"W.{l}"]
-        assert torch.equal(W.flatten().sort().values, V.flatten().sort().values)
-        moved = (W != V).float().mean() / (1 - (W == 0).float().mean().square())  # of what can move
-        assert l == 0 or moved > 0.5
-        assert bed["owners"][f"weights.{l}"].shape == W.shape
+    bed = superpos.bed.load(tmp_path / "bed")
+    assert (bed.T, bed.z, bed.level) == (64, 2, {"exact": 2, "dedicated": 0, "balanced": 3}[method])
+    held = bed.samples(500, seed=1)
+    both = (held.active != NONE).all(dim=1)
+    active, x = held.active[both], held.x[both, :, network.skip :].float()
+    assert x.abs().max() > 3
+    found = network.read(bed.chain(torch.float64)(held.inputs)[both].float(), active)
+    known = network.read(network(network.encode(active, x)), active)
+    by = found - known
+    if method == "exact":  # without a last ReLU, and with one in the bed, for which outputs are raised
+        assert not network.relu
+        assert set(by.round().flatten().tolist()) == {0.0, 2.0, 4.0}
+        by = by - by.round()
+    assert by.abs().max() < 2e-5
+    for part in bed.parts:
+        assert torch.equal(part.components.sum(dim=0) + part.kept if part.own else part.kept, part.W)
     with pytest.raises(FileExistsError):
         network.ground_truth(tmp_path / "bed")
     network.ground_truth(tmp_path / "bed", overwrite=True)
     assert [p.name for p in tmp_path.iterdir()] == ["bed"]
+
+
+def test_a_bed_of_modules_with_a_last_relu_is_the_network_itself(tmp_path: Path) -> None:
+    """Matrix by matrix; from a file as well, and on inputs of one's own, cut to what each module takes."""
+    modules = {
+        f"net {t}": nn.Sequential(nn.Linear(2 + t % 2, 3), nn.ReLU(), nn.Linear(3, 2), nn.ReLU()) for t in range(5)
+    }
+    for module in modules.values():
+        for p in module.parameters():
+            p.data = torch.randn(p.shape, generator=torch.Generator().manual_seed(p.numel()))
+    network = compress(modules, z=2, bound=64.0)
+    network.save(tmp_path / "network")
+    inputs = torch.arange(15.0).reshape(5, 1, 3).expand(5, 4, 3)
+    for large in (network, load(tmp_path / "network")):
+        bed = large.bed(inputs)
+        assert bed.modules == tuple(modules)
+        for part, (W, b) in zip(bed.parts, large.dense(), strict=True):
+            torch.testing.assert_close(part.W.float(), W, atol=2**-24, rtol=1e-6)
+            torch.testing.assert_close(part.b.float(), b, atol=2**-24, rtol=1e-6)
+        held = bed.samples(20, seed=0)
+        for active, x in zip(held.active.tolist(), held.x.tolist(), strict=True):
+            for t, own in zip(active, x, strict=True):
+                whole = [3.0 * t, 3.0 * t + 1, (3.0 * t + 2) * (t % 2)]
+                assert own == (whole if t != NONE else [0.0, 0.0, 0.0])
+
+
+def test_a_bed_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"weights of at most 1e-05 in layer 0.*rescale the modules"):
+        compress([nn.Sequential(filled(nn.Linear(2, 2), 1e-5))] * 3).bed()
+    network = compress(trained(64), z=2, method="balanced", tolerance=0.5)
+    with pytest.raises(ValueError, match=r"inputs has shape .*"):
+        network.bed(torch.zeros(3, 4, 4))
+    network.network.layers[1].W.data[0] += 0.5  # type: ignore[union-attr]
+    with pytest.raises(ValueError, match="changed since it was made: weights of circuit"):
+        network.ground_truth(tmp_path / "bed")
+    assert not list(tmp_path.iterdir())
+
+
+def filled(layer: nn.Linear, value: float) -> nn.Linear:
+    for p in layer.parameters():
+        p.data.fill_(value)
+    return layer
 
 
 # --- The command line -------------------------------------------------------------------------------------------

@@ -4,48 +4,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
+from os import PathLike
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
+from superpos.beds import folder
 from superpos.beds.part import Part
+from superpos.beds.samples import HELD_OUT, HELD_SEED, NONE, Inputs, Samples
 from superpos.beds.scoring import Decomposition, Detection, Held, Scores, latents, score
 from superpos.checks import check_count
 from superpos.circuits import Circuits, ResidualCircuits
 from superpos.sampling import distinct, generator
-
-NONE = -1  # in `active`: no circuit
-HELD_OUT, HELD_SEED = 512, 1 << 40  # the samples on which decompositions give their gates, and their seed
-
-
-@dataclass(frozen=True, eq=False)
-class Samples:
-    """A batch for a bed: which circuits are active, on what, and what the network is given. Chapter 15.
-
-    Attributes:
-        active: the circuits that are active, distinct in a row, first those; `NONE` fills up.
-        x: the inputs of these circuits; 0 for none.
-        inputs: the input of the bed's model.
-    """
-
-    active: Int64[Tensor, "B z"]
-    x: Float[Tensor, "B z d"]
-    inputs: Float[Tensor, "B D"]
-
-
-@dataclass(frozen=True, eq=False)
-class Inputs:
-    """How the inputs of circuits are drawn: uniformly from a pool, one for all circuits or one for each. Chapter 15."""
-
-    pool: Float[Tensor, "T N d"]
-
-    def draw(self, active: Int64[Tensor, "B z"], seed: int) -> Float[Tensor, "B z d"]:
-        """Inputs for the circuits in `active`; 0 for `NONE`."""
-        T, N, _ = self.pool.shape
-        which = torch.randint(N, active.shape, generator=generator(seed, "pool"))
-        x = self.pool[active.clamp_min(0) % T, which]
-        return x * (active != NONE)[..., None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +40,7 @@ class Bed:
             methods minimise: there the answer cannot be found by it, and the bed stands outside the ranking.
         constant: whether biases are the weights of a constant input, the last one.
         control: the seed with which the circuits' own weights were shuffled; None if they were not.
+        modules: the names of the circuits, where they have any.
     """
 
     name: str
@@ -83,6 +56,7 @@ class Bed:
     identifiable: bool = True
     constant: bool = False
     control: int | None = None
+    modules: tuple[str, ...] | None = None
 
     @property
     def T(self) -> int:
@@ -114,13 +88,13 @@ class Bed:
         return nn.Sequential(*self._layers(dtype))
 
     def sample(self, batch: int, seed: int) -> tuple[Float[Tensor, "batch D"], Int64[Tensor, "batch z"]]:
-        """Inputs of the model, and the circuits that they are for: 1 … z of them in a row, then `NONE`.
+        """Inputs of the model, in float32, and the circuits that are active: 1 … z of them in a row, then `NONE`.
 
         Raises:
             TypeError, ValueError: for a batch below 1, or a seed that is none.
         """
         drawn = self.samples(batch, seed)
-        return drawn.inputs, drawn.active
+        return drawn.inputs.float(), drawn.active
 
     def samples(self, batch: int, seed: int) -> Samples:
         """The same samples as `sample`, with the inputs of each circuit."""
@@ -139,29 +113,30 @@ class Bed:
         """The model's input for circuits and their inputs: linear in these and in what is active."""
         on = active != NONE
         with_one = torch.cat([x, torch.ones_like(x[..., :1])], dim=-1) * on[..., None]
-        T, k, D = self.encoder.shape
+        T, k, _ = self.encoder.shape
         flat = x.new_zeros(len(x), T, k)
         flat.scatter_add_(1, active.clamp_min(0)[..., None].expand(-1, -1, k), with_one)
         A = flat.flatten(1) @ self.encoder.to(x).flatten(0, 1)
         return torch.cat([A, torch.ones_like(A[:, :1])], dim=1) if self.constant else A
 
     def active(self, samples: Samples) -> Bool[Tensor, "B T"]:
-        """Which circuits are active: the importance that a circuit's component should have."""
+        """Whether each circuit is active: the importance that its component should have, all its pieces together."""
         found = torch.zeros(len(samples.active), self.T + 1, dtype=torch.bool)
         return found.scatter_(1, samples.active % (self.T + 1), True)[:, : self.T]
 
     def importance(self, samples: Samples) -> dict[str, Bool[Tensor, "B T r"]]:
-        """Which pieces of each circuit's component are needed, by the path of the `nn.Linear`.
+        """Which pieces of each circuit's component are needed, by the path of the `nn.Linear`: its expected importance.
 
-        A piece is needed if its circuit is active, its small neuron is on, and the network carries the circuit in the
-        piece's lane: elsewhere what it reads is 0.
+        A piece is needed if its circuit is active, its small neuron is on when the circuit runs alone, and the large
+        network carries the circuit in the piece's lane: it reads something that is not 0, and a neuron that it writes
+        to is on. In an exact network all others can be taken away, or given any mask in [0, 1], without any change.
         """
         needed, states = {}, list(self.states(samples.inputs.double()))
         on, active = self._on(samples), self.active(samples)
-        for part, A in zip(self.parts, states, strict=False):
+        for part, A, after in zip(self.parts, states[:-1], states[1:], strict=True):
             if part.own:
-                reads = torch.einsum("bi,tir->btr", (A != 0).double(), part.V.abs()) > 0
-                needed[part.path] = reads & on[part.layer][..., part.neuron] & active[..., None]
+                reads, writes = (_any(X, F) for X, F in ((A, part.V), (after, part.U)))
+                needed[part.path] = reads & writes & on[part.layer][..., part.neuron] & active[..., None]
         return needed
 
     @cached_property
@@ -214,6 +189,63 @@ class Bed:
         parts = tuple(part.folded(carries=k < last) for k, part in enumerate(self.parts))
         return replace(self, parts=parts, constant=True)
 
+    def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
+        """Write the bed to a folder, whole or not at all: `superpos.bed.load` reads it, and others can without us.
+
+        README.json in it says what every tensor means (`superpos.beds.folder.FILES`).
+
+        Raises:
+            FileExistsError: if there is something and overwrite is not given, or a folder with other files.
+            OSError: as `superpos.writing.check_free`, or if the disk has no room for it.
+        """
+        folder.write(path, self._about(), self._contents(), overwrite=overwrite)
+
+    def _about(self) -> dict[str, Any]:
+        last_relu = getattr(self.circuits, "last_relu", None)
+        return {
+            "name": self.name,
+            "bed_version": self.version,
+            "level": self.level,
+            "words": self.words,
+            "circuits": self.T,
+            "names": self.modules,
+            "active": self.z,
+            "identifiable": self.identifiable,
+            "constant": self.constant,
+            "control": self.control,
+            "kind": "residual" if isinstance(self.circuits, ResidualCircuits) else "mlp",
+            "last_relu": last_relu,
+            "layers": [
+                "ReLU" if isinstance(layer, nn.ReLU) else f"Linear({layer.in_features}, {layer.out_features})"
+                for layer in self.model
+                if isinstance(layer, nn.ReLU | nn.Linear)
+            ],
+            "matrices": [
+                {"path": part.path, "relu": part.relu, "layer": part.layer, "shared": list(part.shared)}
+                for part in self.parts
+            ],
+        }
+
+    def _contents(self) -> dict[str, dict[str, Tensor]]:
+        held, found = self.held_out(), {}
+        for part in self.parts:
+            found |= {f"{name}.{part.path}": getattr(part, name) for name in ("U", "V", "neuron")}
+            found |= {f"shared.{part.path}.{name}": x for name, x in part.shared.items()}
+            found |= {f"bias.{part.path}": part.b} | ({} if part.mixed is None else {f"mixed.{part.path}": part.mixed})
+        names = ("w_in", "w_out", "bias") if isinstance(self.circuits, ResidualCircuits) else ("weights", "biases")
+        samples = {"inputs": held.inputs.float(), "active": held.active, "x": held.x}
+        return {
+            "model.safetensors": dict(self.model.state_dict()),
+            "held_out.safetensors": samples | {f"importance.{k}": x for k, x in self.importance(held).items()},
+            "components.safetensors": {name: x.clone() for name, x in found.items()},  # parts may share memory
+            "circuits.safetensors": {
+                **{name: getattr(self.circuits, name) for name in names},
+                "pool": self.given.pool,
+                "encoder": self.encoder,
+                "counted": self.counted,
+            },
+        }
+
     def _on(self, samples: Samples) -> list[Bool[Tensor, "B T m"]]:
         """Which small neurons of the active circuits are on, layer by layer, each circuit run alone."""
         t, x, found = samples.active.clamp_min(0), samples.x.double(), []
@@ -240,3 +272,8 @@ class Bed:
             yield linear
             if part.relu:
                 yield nn.ReLU()
+
+
+def _any(A: Float[Tensor, "B width"], factors: Float[Tensor, "T width r"]) -> Bool[Tensor, "B T r"]:
+    """Whether a factor of each piece meets an activation that is not 0."""
+    return torch.einsum("bi,tir->btr", (A != 0).double(), (factors != 0).double()) > 0

@@ -3,38 +3,20 @@
 import math
 from collections.abc import Callable
 from functools import cache
+from os import PathLike
 
 import torch
-from torch import Tensor
 
 from superpos import balanced, circuits, dedicated, exact, residual
-from superpos.beds.bed import Bed, Inputs
-from superpos.beds.pieces import on_grid, parts
-from superpos.circuits import Circuits, MLPCircuits
-from superpos.network import Network
+from superpos.beds.bed import Bed
+from superpos.beds.building import make, raised
+from superpos.beds.loading import load
+from superpos.beds.pieces import on_grid
+from superpos.beds.samples import Inputs
+from superpos.circuits import MLPCircuits
 
-VERSION = 1
 _POOL = 4096  # inputs from which those of the circuits are drawn
 _SELDOM = 0.2  # of the inputs at least for which each neuron is on, and off
-
-
-def make(
-    name: str, level: int, words: str, network: Network, small: Circuits, z: int, given: Inputs, **more: bool
-) -> Bed:
-    """The bed of a network of any construction, of the circuits that it was made of, in float64."""
-    found = parts(network, small)
-    last = found[-1]
-    writes = last.U.abs().sum(dim=(0, 2)) > 0
-    return Bed(name, VERSION, level, words, small, found, encoder(network), z, writes, given, **more)
-
-
-def encoder(network: Network) -> Tensor:
-    """What each circuit's input, followed by a 1, adds to the encoded input: `encode` is linear in these."""
-    T, d = network.T, network.d
-    unit = torch.cat([torch.eye(d), torch.zeros(1, d)]).double()
-    active = torch.arange(T).repeat_interleave(d + 1)[:, None]
-    rows = network.encode(active, unit.repeat(T, 1)[:, None]).view(T, d + 1, -1)
-    return on_grid(torch.cat([rows[:, :d] - rows[:, d:], rows[:, d:]], dim=1))
 
 
 def _gaussian(T: int, d: int, seed: int, L: int = 2) -> MLPCircuits:
@@ -80,9 +62,9 @@ def _trained(name: str, T: int) -> Bed:
     small = MLPCircuits(on_grid(small.weights), on_grid(small.biases), last_relu=small.last_relu)
     active = torch.arange(T).repeat_interleave(_POOL // T)[:, None]
     x = on_grid(samples.mlp.draw(active, seed=0)[0][:, 0]).view(T, -1, small.d)
-    reach = float(x.abs().max())
+    reach, small = float(x.abs().max()), raised(small, Inputs(x))
     network = exact.embed(small, bound=_bound(small, reach), reach=reach)
-    words = f"{T} circuits trained on tasks of their own, in exact superposition, one active"
+    words = f"{T} circuits trained on tasks of their own, in exact superposition, one active; their outputs are raised"
     return make(name, 1, words, network, small, 1, Inputs(x))
 
 
@@ -97,15 +79,15 @@ def _balanced(name: str) -> Bed:
 
 
 def _residual(name: str) -> Bed:
-    small = circuits.random_residual(32, 4, 4, 1, seed=0).to(torch.float64)
-    network = residual.embed(small, 96, 512, 8, seed=0)
+    small = circuits.random_residual(32, 4, 4, 1, seed=0, threshold=0.5).to(torch.float64)
+    network = residual.embed(small, 96, 512, 4, seed=0)
     words = "32 residual circuits, one layer of width 96 with 512 neurons, at most 2 active"
     return make(name, 4, words, network, small, 2, _sphere(4))
 
 
 def _thin(name: str) -> Bed:
     small = _gaussian(48, 4, seed=0, L=3)
-    small = MLPCircuits(small.weights, small.biases - 0.25)
+    small = MLPCircuits(small.weights, small.biases - 0.75)
     network = balanced.embed(small, 160, 3, seed=0, code="line", split=False)
     words = "48 circuits with three copies of each neuron on 40 slots, two layers, at most 2 active"
     return make(name, 3, words, network, small, 2, _sphere(4), identifiable=False)
@@ -133,13 +115,36 @@ def names() -> tuple[str, ...]:
     return tuple(_MADE)
 
 
-@cache
-def bed(name: str) -> Bed:
-    """The bed of that name: a network that computes in superposition, and its circuits. Chapter 15.
+class Beds:
+    """The test beds: `bed(name)` gives one, `bed.names()` the names, `bed.load(path)` one of a folder. Chapter 15."""
 
-    Raises:
-        ValueError: if there is none.
-    """
+    def __call__(self, name: str) -> Bed:
+        """The bed of that name: a network that computes in superposition, and its circuits.
+
+        Raises:
+            ValueError: if there is none.
+        """
+        return _made(name)
+
+    def names(self) -> tuple[str, ...]:
+        """The names of the beds that come with the package, by level."""
+        return names()
+
+    def load(self, path: str | PathLike[str]) -> Bed:
+        """The bed that `Bed.save` or `Compressed.ground_truth` wrote to a folder: bit for bit the same.
+
+        Raises:
+            FileNotFoundError: if there is no such folder, or a file of it is missing.
+            ValueError: if it is of another format, of a newer version, or damaged.
+        """
+        return load(path)
+
+
+bed = Beds()  # `bed(name)` is a test bed; `bed.names()` the names, `bed.load(path)` one of a folder. Chapter 15
+
+
+@cache
+def _made(name: str) -> Bed:
     if name not in _MADE:
         raise ValueError(f"name is {name!r}; the beds are {', '.join(_MADE)}")
     return _MADE[name](name)

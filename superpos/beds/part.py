@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+_SHUFFLES = 64  # of which the best is taken as the control
+
 
 @dataclass(frozen=True, eq=False)
 class Part:
@@ -66,11 +68,16 @@ class Part:
         return self.own_weights + self.kept
 
     def shuffled(self, g: torch.Generator) -> "Part":
-        """The same, with the circuits' own weights shuffled among the places where they have any."""
+        """The same, with the circuits' own weights shuffled among the places where they have any.
+
+        Of several shuffles it is the one that has least in common with what was there: in a small matrix chance alone,
+        or a mean that is not 0, would leave a good part of it.
+        """
         own = self.own_weights
         places = own.flatten().nonzero()[:, 0]
-        mixed = own.flatten().clone()
-        mixed[places] = mixed[places[torch.randperm(len(places), generator=g)]]
+        numbers, mixed = own.flatten()[places], own.flatten().clone()
+        shuffles = [numbers[torch.randperm(len(places), generator=g)] for _ in range(_SHUFFLES)]
+        mixed[places] = min(shuffles, key=lambda one: (one @ numbers).abs().item())
         return replace(self, mixed=mixed.view(own.shape))
 
     def folded(self, *, carries: bool) -> "Part":

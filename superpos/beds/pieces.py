@@ -1,4 +1,4 @@
-"""The parts of every matrix of a network, by construction: whose every weight is, as factors of low rank. Chapter 15."""
+"""The parts of every matrix of a network, by construction: whose each weight is, in factors. Chapter 15."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,10 +19,19 @@ from superpos.network import Network
 from superpos.residual import ResidualNetwork
 
 _GRID = 2.0**24
+_LARGEST = 2.0**28
 
 
 def on_grid(x: Tensor) -> Tensor:
-    """Numbers rounded to multiples of 2⁻²⁴, in float64: their sums are exact in any order."""
+    """Numbers rounded to multiples of 2⁻²⁴, in float64: their sums are exact in any order.
+
+    Raises:
+        ValueError: if one is 2²⁸ or more, so that sums may not be.
+    """
+    if x.numel() and not (most := x.abs().max().item()) < _LARGEST:
+        raise ValueError(
+            f"network has a number of {most:.3g}; those of a bed stay below {_LARGEST:.3g}, so that sums are exact"
+        )
     return (x.double() * _GRID).round() / _GRID
 
 
@@ -142,7 +151,7 @@ def _(network: BlockNetwork, circuits: Circuits) -> Iterator[Plain]:
             U[t, k * n + slots[l], k] = 1.0
             for c in range(d):
                 V[t, c * n + slots[l - 1], k] = own[l, :, k, c, None]
-        left = on_grid(W - torch.einsum("tor,tir->oi", U, V)) if l else W
+        left = W - torch.einsum("tor,tir->oi", U, V)
         name = "mean" if l else "identity"
         yield Plain(b, layer.relu, U, V, {name: left} if left.abs().max() > 8 / _GRID else {}, l)
 

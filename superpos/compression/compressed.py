@@ -7,10 +7,13 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from superpos import circuits
+from superpos.beds import Bed
+from superpos.beds.folder import FORMAT
 from superpos.circuits import ResidualCircuits
-from superpos.compression import evidence, files, truth
+from superpos.compression import bed, evidence, files
 from superpos.compression.certificate import Certificate
 from superpos.compression.large import Large
+from superpos.writing import check_free
 
 
 class Compressed(Large):
@@ -54,17 +57,37 @@ class Compressed(Large):
         """
         files.save(self, path, overwrite=overwrite)
 
+    def bed(self, inputs: Float[Tensor, "T N width"] | None = None, *, seed: int = 0) -> Bed:
+        """The test bed of this network for methods that take networks apart: whose every weight is, and samples.
+
+        Args:
+            inputs: N inputs of each module, of which a sample takes one at random; by default standard normal ones, cut
+                off at the reach.
+            seed: of these.
+
+        Raises:
+            TypeError, ValueError: for inputs that do not fit; if circuits share weights that training has changed; or
+                if weights are too small or too large for a bed.
+        """
+        return bed.bed(self, inputs, seed=seed)
+
     def ground_truth(
         self,
         path: str | PathLike[str],
-        active: Int64[Tensor, "B z"] | None = None,
-        inputs: Float[Tensor, "B z width"] | None = None,
+        inputs: Float[Tensor, "T N width"] | None = None,
         *,
         seed: int = 0,
         overwrite: bool = False,
     ) -> None:
-        """Write a test bed for methods that take networks apart; `superpos.compression.truth` says what is in it."""
-        truth.ground_truth(self, path, active, inputs, seed=seed, overwrite=overwrite)
+        """Write the test bed of this network to a folder, as `bed` makes it; `superpos.bed.load` reads it.
+
+        Raises:
+            TypeError, ValueError: as `bed`.
+            FileExistsError: if there is something and overwrite is not given, or a folder with other files.
+            OSError: if it cannot be written there, or the disk has no room for it.
+        """
+        check_free(path, overwrite=overwrite, folder=FORMAT)  # before the work
+        self.bed(inputs, seed=seed).save(path, overwrite=overwrite)
 
     def extract(self, t: int) -> nn.Sequential:
         """The module t, read out of the large network's weights: the same function as what went in, to rounding.
