@@ -10,12 +10,16 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import gelu, leaky_relu
 
+from superpos.apart.decomposition import Decomposition
+from superpos.apart.grouping import by_labels, together
 from superpos.apart.target import Target, states
+from superpos.beds import Bed
 from superpos.checks import check_count, check_number, check_positive
 from superpos.sampling import generator
 
 _LEAK = 0.01  # slope of gates beyond [0, 1] in training, so that a gate that is shut can open again
 _BANK = 1 << 15  # samples drawn once, from which the batches are taken
+_MANY = 4096  # samples on which it is seen which gates open together
 _OPEN = 0.5  # where gates start
 
 Watch = Callable[[int, dict[str, Float[Tensor, " R"]]], bool | None]
@@ -212,3 +216,33 @@ def _terms(model: Spd, A: list[Tensor], draws: list[torch.Generator]) -> dict[st
         each = [off(k, {i: masks[i]}) for i, k in enumerate(places)]
         terms["one at a time"] = torch.stack(each).mean(dim=0)
     return terms
+
+
+def decompositions(model: Spd, bed: Bed, *, labels: bool, method: str, **more: object) -> list[Decomposition]:
+    """What was found, as decompositions of the bed: one for each seed. Chapter 16.
+
+    Args:
+        model: trained on the target of this bed, or of its control.
+        labels: whether groups are made with the labels of what is active, or of gates that open together.
+        method: the name that it is given.
+        more: for `about`.
+    """
+    held, places = bed.held, [k for k, m in enumerate(model.target.matrices) if m.own is not None]
+    paths = [m.path for m in model.target.apart]
+    A = states(model.target, held.start.float())
+    gates = [model.gates(i, A[k]) for i, k in enumerate(places)]
+    many = states(model.target, model.target.draw(_MANY, 1 << 31))
+    open_ = [model.gates(i, many[k]) for i, k in enumerate(places)]
+    found = []
+    for r, seed in enumerate(model.seeds):
+        if labels:
+            group = [by_labels(g[r], held.active) for g in gates]
+        else:
+            group = list(
+                together(torch.cat([g[r] for g in open_], dim=1), seed=seed).split([g.shape[2] for g in gates])
+            )
+        about = {**held.says, "method": method, "steps": model.done, "seed": seed, "labels": labels, **more}
+        V, U = ([x[r].detach() for x in factors] for factors in (model.V, model.U))
+        named = (dict(zip(paths, x, strict=True)) for x in (V, [u.mT for u in U], group, [g[r] for g in gates]))
+        found.append(Decomposition(*named, about={**about, "machinery": "kept"}))
+    return found

@@ -1,0 +1,126 @@
+"""Take the beds apart and store what comes out: `python scripts/submissions.py [BED/METHOD …]`, all without a name.
+
+Each submission is a folder superpos/data/submissions/BED/METHOD: the decomposition of its first seed, in small numbers,
+and `scores.json` with the scores of all seeds and of the control, with script, machine and time. One that is there is
+left as it is: delete it to run it anew.
+"""
+
+import json
+import platform
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from superpos import beds
+from superpos.apart import files
+from superpos.apart.spd import Options, Spd, decompositions, spd
+from superpos.apart.target import of_bed
+from superpos.beds.scoring import Scores
+from superpos.words import plain
+from superpos.writing import written
+
+STORED = Path(__file__).parent.parent / "superpos" / "data" / "submissions"
+SEEDS = tuple(range(5))
+CONTROLS = 2  # seeds of the control
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run of SPD on a bed; what it gives with labels, and without."""
+
+    bed: str
+    method: str
+    options: Options
+    seeds: tuple[int, ...] = SEEDS
+
+
+def main(asked: list[str]) -> None:
+    for plan in plans():
+        name = f"{plan.bed}/{plan.method}"
+        if (not asked or name in asked) and not (STORED / name / "scores.json").exists():
+            make(plan)
+
+
+def plans() -> Iterator[Plan]:
+    """All runs."""
+    small = Options(192, p=1.0, beta=2e-2, rate=1e-2, steps=20_000)
+    yield Plan("dedicated-16", "spd", Options(96, p=2.0, beta=2e-3, rate=1e-2, steps=8000))
+    yield Plan(
+        "dedicated-16",
+        "spd-weighted",
+        Options(96, "input", 1.0, beta=2e-2, fade=0.05, masks="ends", width=128, rate=1e-2, steps=8000),
+    )
+    for bed, C, beta, steps in (("exact-16", 192, 8e-2, 20_000), ("trained-16", 192, 8e-2, 12_000)):
+        weighted = Options(C, "input", 1.0, beta=beta, fade=0.03, masks="ends", width=128, rate=1e-2, steps=steps)
+        yield Plan(bed, "spd-weighted", weighted)
+        yield Plan(bed, "spd-input", replace(weighted, q=0.0))
+        yield Plan(bed, "spd", replace(small, components=C, steps=steps // 2))
+
+
+def make(plan: Plan) -> None:
+    """Run it on the bed and on its control, and store it with labels and without."""
+    bed, start = beds.bed(plan.bed), time.time()
+    model = trained(bed, plan)
+    control = trained(bed.shuffled(), replace(plan, seeds=plan.seeds[:CONTROLS]))
+    seconds = round(time.time() - start)
+    for labels in (True, False):
+        method = plan.method if labels else f"{plan.method}-unlabelled"
+        found = decompositions(model, bed, labels=labels, method=method, options=vars(plan.options))
+        null = decompositions(control, bed.shuffled(), labels=labels, method=method, options=vars(plan.options))
+        scores = {d.about["seed"]: row(bed.score(d)) for d in found}
+        nulls = {d.about["seed"]: row(bed.shuffled().score(d)) for d in null}
+        said = {"seconds": seconds, "machine": machine(), "script": "scripts/submissions.py"}
+        folder = STORED / plan.bed / method
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        files.save(found[0], folder, small=True)
+        text = json.dumps({**said, "scores": scores, "control": nulls}, indent=1)
+        with written(folder / "scores.json", overwrite=False) as file:  # the last: with it the submission is whole
+            file.write_text(f"{text}\n", encoding="utf8")
+        print(
+            plan.bed,
+            method,
+            seconds,
+            [(s["r2"][0], s["cosine"][0], s["l0"][0]) for s in scores.values()],
+            [s["cosine"][0] for s in nulls.values()],
+            flush=True,
+        )
+
+
+def trained(bed: beds.Bed, plan: Plan) -> Spd:
+    """SPD on a bed, with progress."""
+    with tqdm(total=plan.options.steps, desc=f"{bed.name} {plan.method}", mininterval=20) as bar:
+        return spd(of_bed(bed), plan.options, plan.seeds, lambda step, _: bar.update(step - bar.n) and None)
+
+
+def row(scores: Scores) -> dict[str, Any]:
+    """The figures of a decomposition with their standard errors."""
+    kinds = (
+        "r2",
+        "cosine",
+        "purity",
+        "mmcs",
+        "ml2r",
+        "l0",
+        "gate_sum",
+        "needed",
+        "reconstruction",
+        "by_groups",
+        "adversarial",
+    )
+    found = {name: [getattr(scores, name).value, getattr(scores, name).standard_error] for name in kinds}
+    return plain({**found, "faithfulness": [scores.faithfulness.value, 0.0], "components": dict(scores.components)})
+
+
+def machine() -> str:
+    """Where it ran, in words."""
+    return f"{platform.machine()}, {torch.get_num_threads()} thread(s), torch {torch.__version__}"
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
