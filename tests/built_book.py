@@ -51,6 +51,12 @@ def article(page: str) -> Tag:
 
 
 @functools.cache
+def ids(page: str) -> frozenset[str]:
+    """All ids of the page."""
+    return frozenset(str(tag["id"]) for tag in html(page).find_all(id=True))
+
+
+@functools.cache
 def cells(page: str) -> list[dict]:
     """The code cells of the page as they were executed; none if it is not a notebook."""
     path = EXECUTED / f"{page}.ipynb"
