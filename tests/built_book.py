@@ -51,9 +51,9 @@ def article(page: str) -> Tag:
 
 
 @functools.cache
-def ids(page: str) -> frozenset[str]:
-    """All ids of the page."""
-    return frozenset(str(tag["id"]) for tag in html(page).find_all(id=True))
+def parts(page: str) -> dict[str, Tag]:
+    """All that has an id on the page, by its id: a search for each would read the whole page again."""
+    return {str(tag["id"]): tag for tag in reversed(html(page).find_all(id=True))}
 
 
 @functools.cache

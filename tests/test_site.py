@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
-from built_book import NUMBERED, PAGES, ROOT, SITE, html, ids
+from built_book import NUMBERED, PAGES, ROOT, SITE, html, parts
 from fontTools.ttLib import TTFont
 from superbook import citing
 from superbook.cards import REGULAR
@@ -55,7 +55,7 @@ def test_links_resolve(page):
         target = (SITE / f"{page}.html").parent / unquote(link.path) if link.path else SITE / f"{page}.html"
         here = target.resolve()
         part = unquote(link.fragment) if target.suffix == ".html" else ""
-        if not here.is_file() or (part and part not in ids(str(here.relative_to(SITE.resolve()).with_suffix("")))):
+        if not here.is_file() or (part and part not in parts(str(here.relative_to(SITE.resolve()).with_suffix("")))):
             dead.append(tag["href"])
     assert not dead
 
