@@ -22,6 +22,7 @@ from urllib.parse import unquote, urlsplit
 
 import yaml
 from bs4 import BeautifulSoup, Tag
+from packing import packed
 from playwright.sync_api import PdfMargins, sync_playwright
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import Fit
@@ -87,6 +88,20 @@ def chapter(soup: BeautifulSoup, page: str, pages: list[str], site: Path) -> Tag
     return article
 
 
+def settle(article: Tag) -> dict[str, str]:
+    """Move the id of each section to its heading, and tell which ids, of labels before it, mean the same place.
+
+    Of a section whose heading is moved to the next page Chromium says that it begins on the page before.
+    """
+    same: dict[str, str] = {}
+    for heading in article.select("section[id] > :is(h1, h2, h3, h4, h5, h6)"):
+        assert heading.parent is not None
+        heading["id"] = name = str(heading.parent["id"])
+        del heading.parent["id"]
+        same |= {str(label["id"]): name for label in heading.find_previous_siblings("span", id=True)}
+    return same
+
+
 def styles(soups: list[BeautifulSoup], pages: list[str], site: Path) -> list[str]:
     """The style sheets of all pages, each once; those of the page with the most come first, in its order."""
     loaded = [
@@ -103,9 +118,8 @@ def headings(article: Tag) -> list[Place]:
         title = BeautifulSoup(str(heading), "html.parser")
         for formula in title.select(".katex-mathml"):
             formula.decompose()
-        level, place = int(heading.name[1]), article if heading.name == "h1" else heading.parent
-        assert place is not None
-        found.append((level, " ".join(title.get_text().split()), str(place["id"])))
+        place = article if heading.name == "h1" else heading
+        found.append((int(heading.name[1]), " ".join(title.get_text().split()), str(place["id"])))
     return found
 
 
@@ -121,8 +135,11 @@ def document(site: Path, pages: list[str], title: str) -> tuple[str, list[Place]
     """The book as one page of HTML, and its headings; the contents stand after the front page."""
     soups = [BeautifulSoup((site / f"{page}.html").read_text(encoding="utf8"), "html.parser") for page in pages]
     links = "\n".join(f'<link rel="stylesheet" href="{name}">' for name in styles(soups, pages, site))
-    front, *others = [chapter(soup, page, pages, site) for soup, page in zip(soups, pages, strict=True)]
-    places = [place for article in (front, *others) for place in headings(article)]
+    front, *others = articles = [chapter(soup, page, pages, site) for soup, page in zip(soups, pages, strict=True)]
+    same = {f"#{label}": f"#{name}" for article in articles for label, name in settle(article).items()}
+    for link in (link for article in articles for link in article.select("a[href]")):
+        link["href"] = same.get(str(link["href"]), str(link["href"]))
+    places = [place for article in articles for place in headings(article)]
     body = "\n".join([str(front), contents(places), *map(str, others)])
     return (
         f'<!DOCTYPE html>\n<html lang="en" data-theme="light" data-mode="light">\n<head>\n<meta charset="utf-8">\n'
@@ -161,9 +178,7 @@ def finished(pdf: bytes, places: list[Place], title: str, date: str) -> bytes:
         chapter = item if level == 1 else chapter
     moment = f"D:{date}000000Z"
     writer.metadata = {"/Title": title, "/CreationDate": moment, "/ModDate": moment}
-    out = io.BytesIO()
-    writer.write(out)
-    return out.getvalue()
+    return packed(writer)
 
 
 def offered(front: str, size: int) -> str:

@@ -51,6 +51,12 @@ def article(page: str) -> Tag:
 
 
 @functools.cache
+def parts(page: str) -> dict[str, Tag]:
+    """All that has an id on the page, by its id: a search for each would read the whole page again."""
+    return {str(tag["id"]): tag for tag in reversed(html(page).find_all(id=True))}
+
+
+@functools.cache
 def cells(page: str) -> list[dict]:
     """The code cells of the page as they were executed; none if it is not a notebook."""
     path = EXECUTED / f"{page}.ipynb"

@@ -21,8 +21,10 @@ settings.load_profile("superpos")
 
 torch.manual_seed(0)  # layers of torch that a test makes while it is imported are alike in every process
 
-# Begun first, so that none of them is left over for one worker at the end; of the others the longest file comes first.
-LONG = ("test_pages", "test_devices", "test_explore_site", "test_exact", "test_compression", "test_capacity")
+# Begun first, so that none of them is left over for one worker at the end.
+LONG = ("test_pages", "test_pdf", "test_devices", "test_explore_site", "test_reading", "test_spoiled", "test_titles")
+LONG += ("test_theory", "test_schemes", "test_steps", "test_small_book", "test_seizure", "test_tools", "test_searching")
+LONG += ("test_exact", "test_compression", "test_capacity")
 
 
 class ByFile(LoadFileScheduling):

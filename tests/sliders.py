@@ -5,6 +5,16 @@ from collections.abc import Callable
 from playwright.sync_api import Locator, Page, expect
 
 LOADED = "image => image.decode().then(() => image.naturalWidth > 0)"
+# All that a change must change: file, alt text, value. Then what a listener is told of a slider, whether the figure is
+# at rest, and, if asked for, whether the picture is there.
+TOLD = """async (part, wait) => {
+    const box = part.closest('.explore'), image = [...box.querySelectorAll('img')].find(one => one.checkVisibility());
+    const kind = part.querySelector('input[type=radio]:checked'), slider = part.querySelector('input[type=range]');
+    const value = kind ? kind.value : part.querySelector('output, p').innerText;
+    const told = [image.getAttribute('src'), image.alt, value], rests = box.getAttribute('aria-busy') === null;
+    if (wait) await image.decode();
+    return {told, spoken: slider && slider.getAttribute('aria-valuetext'), rests, loaded: image.naturalWidth > 0};
+}"""
 
 
 def controls(page: Page) -> list[tuple[Locator, Locator]]:
@@ -20,31 +30,18 @@ def picture(box: Locator) -> Locator:
     return box.locator("img:visible")
 
 
-def value(part: Locator) -> str | None:
-    """What the figure says that it is at."""
-    if kind(part) == "kinds":
-        return part.locator("input:checked").input_value()
-    return part.locator("output, p").inner_text()
-
-
-def told(box: Locator, part: Locator) -> list[str | None]:
-    """All that a change must change: the picture, its alt text, the value."""
-    return [picture(box).get_attribute("src"), picture(box).get_attribute("alt"), value(part)]
-
-
 def try_all(page: Page, *moves: Callable[[Locator], None]) -> None:
     """Each move of each control changes all that it must, to a picture that is there."""
     for box, part in controls(page):
         for move in moves:
-            before = told(box, part)
+            before = part.evaluate(TOLD, False)["told"]
             move(part)
-            expect(picture(box)).not_to_have_attribute("alt", str(before[1]))
-            after = told(box, part)
-            assert not [a for a, b in zip(before, after, strict=True) if a == b], move.__name__
-            assert box.get_attribute("aria-busy") is None
-            if kind(part) == "slider":
-                assert part.locator("input").get_attribute("aria-valuetext") == after[2]
-            assert picture(box).evaluate(LOADED)
+            expect(picture(box)).not_to_have_attribute("alt", before[1])
+            after = part.evaluate(TOLD, True)
+            assert not [a for a, b in zip(before, after["told"], strict=True) if a == b], move.__name__
+            assert after["rests"]
+            assert after["spoken"] == (after["told"][2] if kind(part) == "slider" else None)
+            assert after["loaded"]
 
 
 def at_end(slider: Locator) -> bool:

@@ -62,10 +62,7 @@ def test_axes_stand_still(chapter):
         drawn = [frame["pictures"][sheet]["svg"] for frame in record(chapter)["frames"]]
         places = [re.search(r'id="patch_2"><path d="([^"]*)"', svg) for svg in drawn]
         assert all(places)
-        found = [[float(number) for number in re.findall(r"-?[\d.]+", place[1])] for place in places if place]
-        assert all(
-            numbers == pytest.approx(found[0], abs=0.1) for numbers in found
-        )  # points, of which none can be seen
+        assert len({place[1] for place in places if place}) == 1
 
 
 def test_a_run_ends_with_the_answers():

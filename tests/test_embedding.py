@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 from browser import listen, needs_browser, served
-from built_book import NUMBERED, SITE, html
+from built_book import NUMBERED, SITE, html, parts
 from playwright.sync_api import Frame, Page, expect
 from sliders import LOADED, by_key
 from superbook import pictures
@@ -25,7 +25,7 @@ FIGURES = [  # that can be cited: the key figures, and all with sliders
 
 
 def has_sliders(page: str, name: str) -> bool:
-    return html(page).select_one(f"#{name} .explore") is not None
+    return parts(page)[name].select_one(".explore") is not None
 
 
 def test_every_chapter_has_key_figures():
@@ -41,7 +41,7 @@ def test_every_chapter_has_key_figures():
 def test_files_of_a_figure(page, name):
     """A picture where the page shows lines, of a key figure in both kinds, and the same numbers in both kinds."""
     at = SITE / f"figures/{name}"
-    shown = (SITE / f"{page}.html").parent / str(html(page).select(f"#{name} img")[0]["src"])
+    shown = (SITE / f"{page}.html").parent / str(parts(page)[name].select("img")[0]["src"])
     assert at.with_suffix(".svg").exists() == (shown.suffix == ".svg")
     if shown.suffix == ".svg":
         ElementTree.parse(at.with_suffix(".svg"))
@@ -53,9 +53,7 @@ def test_files_of_a_figure(page, name):
 
 @pytest.mark.parametrize(("page", "name"), FIGURES)
 def test_control_stands_below_its_figure(page, name):
-    figure = html(page).find("figure", id=name)
-    assert figure
-    control = figure.find_next_sibling()
+    control = parts(page)[name].find_next_sibling()
     assert control
     assert control.name == "details"
     summary = control.find("summary")
@@ -81,9 +79,8 @@ def test_embed_page_is_strict_and_complete(page, name):
     assert "frame-ancestors" not in policy["content"]
     assert alone.title
     assert re.match(r"Figure [\d.]+: \S", alone.title.get_text())
-    figure, there = alone.find("figure", id=name), html(page).find("figure", id=name)
+    figure, there = alone.find("figure", id=name), parts(page)[name]
     assert figure
-    assert there
     assert figure.find("img")["alt"] == there.find("img")["alt"]  # pyright: ignore[reportOptionalSubscript]
     assert all(link.get("target") == "_top" for link in alone.find_all("a"))
     assert alone.select_one(f'.origin a[href="../{page}.html#{name}"]')
@@ -97,7 +94,9 @@ def lines_to_copy(address: str, query: str = "") -> dict[str, str]:
     """The line that embeds each figure, as someone would paste it who read the book at this address."""
     lines = {}
     for page, name in FIGURES:
-        frame = html(page).select(f"#{name} + details pre")[1].get_text()
+        control = parts(page)[name].find_next_sibling("details")
+        assert control
+        frame = control.select("pre")[1].get_text()
         frame = frame.replace('src="', f'src="{address}').replace('.html"', f'.html{query}"')
         lines[name] = frame.replace(' loading="lazy"', "")
     return lines
@@ -144,7 +143,7 @@ def test_in_a_frame_on_another_site(browser, address, tmp_path):
             for frame, chapter, name in frames(page, width):
                 frame.frame_element().scroll_into_view_if_needed()
                 wide, high, left, _ = frame.evaluate(ROOM)
-                if wide > 0 or high > 0 or left > 220:  # one height serves all frames up to 420 pixels
+                if wide > 0 or high > 0 or left > 200:
                     faults.append(f"{name} at {width}: {wide} too wide, {high} too high, {left} empty")
                 if width >= 360 and min(frame.evaluate(SMALLEST, LETTERS)) < 11:
                     faults.append(f"{name} at {width}: its letters are small")

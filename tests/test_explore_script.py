@@ -101,7 +101,8 @@ def test_figure_changes_in_one_step(page, home):
     slider = box.locator("input[type=range]")
     slider.evaluate(MOVED, 4)
     asks(page, held, "fig-sizes/9.svg")
-    page.wait_for_timeout(300)
+    expect(box).to_have_attribute("aria-busy", "true")
+    page.wait_for_timeout(300)  # nothing else is asked for
     assert says(box) == before | {"busy": "true"}
     assert held.asked == ["fig-sizes/9.svg"], "something competes with the chosen frame"
     assert slider.get_attribute("aria-valuetext") == "1024"  # the thumb's own words follow the thumb

@@ -190,11 +190,10 @@ def test_controls_work_under_the_policy(browser, address):
         copied = page.evaluate("navigator.clipboard.readText()")
         assert copied.strip()
         assert copied.split()[0] in block.inner_text()
-        sidebar = page.locator("#pst-primary-sidebar")
-        shown = sidebar.bounding_box()
+        place = "JSON.stringify(document.querySelector('#pst-primary-sidebar').getBoundingClientRect())"
+        shown = page.evaluate(place)
         page.locator(".primary-toggle").first.click()
-        page.wait_for_timeout(500)
-        assert sidebar.bounding_box() != shown
+        until(page, f"{place} !== '{shown}'")
         full(page)
         printing(page)
     assert not faults

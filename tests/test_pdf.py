@@ -31,6 +31,7 @@ HEADING = re.compile(r'<(?:h[1-4]\b[^>]*|(?:p|summary)\b[^>]*class="[^"]*(?:rubr
 # In points: the lower margin, and the upper one, by which Chromium puts every place too high; then what a heading and
 # the line after it need.
 FOOT, ROOM = 57 + 51, 28
+MOST = 60e6  # bytes of a site that offers its PDF
 EDGE = 40  # below it stands the number of the page
 
 
@@ -56,6 +57,11 @@ def height(place: Destination) -> float:
     """Of a place above the edge of its page."""
     assert place.top is not None
     return float(place.top)
+
+
+def letters(text: str) -> str:
+    """Without blanks and signs: those of formulas stand where their font has them."""
+    return re.sub(r"\W", "", text)
 
 
 def last_line(page: PageObject) -> set[str]:
@@ -89,8 +95,10 @@ def whole() -> tuple[str, list[pdf.Place]]:
 
 
 @needs_browser
+@pytest.mark.timeout(240)  # three hundred pages are printed and read
 def test_whole_book(whole, tmp_path, capsys, monkeypatch):
-    """Every chapter is a bookmark, in order, that leads to its title; links lead into the book or to the web."""
+    """Every chapter is a bookmark, in order; it and those of its sections lead to their titles, links into the book or
+    to the web."""
     text, places = whole
     marked = with_marks(text), places
     monkeypatch.setattr(pdf, "document", lambda site, pages, title: marked if pages == PAGES else None)
@@ -104,13 +112,19 @@ def test_whole_book(whole, tmp_path, capsys, monkeypatch):
     assert [mark.title for mark in chapters] == [f"{number(page)} {title(page)}".strip() for page in PAGES]
     starts = [book.get_destination_page_number(mark) or 0 for mark in chapters]
     assert starts == sorted(set(starts))
-    for page, start in zip(PAGES, starts, strict=True):
-        assert title(page) in " ".join(book.pages[start].extract_text().split())
+    parts = [part if isinstance(part, list) else [part] for part in book.outline]
+    marks = [mark for part in parts for mark in part if not isinstance(mark, list)]
+    assert len(marks) == len(places) > 100
+    leads = [(letters(str(mark.title)), book.get_destination_page_number(mark) or 0) for mark in marks]
+    on = {page: letters(book.pages[page].extract_text()) for _, page in leads}
+    assert not [(name, page) for name, page in leads if name not in on[page]]
     annotations = [note.get_object() for page in book.pages for note in page.get("/Annots", [])]
     actions = [note["/A"]["/URI"] for note in annotations if "/URI" in note.get("/A", {})]
     assert actions
     assert not [uri for uri in actions if not uri.startswith("https://")]
     assert len(annotations) - len(actions) > 200  # inside the book
+    sizes = [path.stat().st_size for path in (tmp_path / "superpos.pdf", *SITE.rglob("*")) if path.is_file()]
+    assert sum(sizes) - ((SITE / pdf.NAME).stat().st_size if (SITE / pdf.NAME).exists() else 0) < MOST
     assert str(SITE.parent).encode() not in (tmp_path / "superpos.pdf").read_bytes()
     assert str(tmp_path) not in capsys.readouterr().err
 
@@ -181,7 +195,7 @@ def test_the_site_offers_what_it_has():
         pdf.offered("<p>Nothing</p>", 1)
 
 
-def test_failure_leaves_the_last_good_file(tmp_path, monkeypatch, capsys):
+def test_failure_leaves_the_last_good_file(whole, tmp_path, monkeypatch, capsys):
     def fails(*given: object) -> bytes:
         raise OSError("no room")
 
@@ -191,6 +205,7 @@ def test_failure_leaves_the_last_good_file(tmp_path, monkeypatch, capsys):
     assert pdf.main(tmp_path) == 1
     assert "apt-get install chromium" in capsys.readouterr().err
     monkeypatch.setattr(pdf.shutil, "which", lambda name: name)
+    monkeypatch.setattr(pdf, "document", lambda *given: whole)
     monkeypatch.setattr(pdf, "printed", fails)
     with pytest.raises(OSError, match="no room"):
         pdf.main(tmp_path)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import torch
-from browser import listen, needs_browser
+from browser import listen, needs_browser, until
 from bs4 import BeautifulSoup
 from built_book import PAGES, ROOT, SITE, article, html
 from superbook import planner as build
@@ -435,7 +435,6 @@ def test_page_in_a_browser(query, width, scheme, browser, address):
         )
         assert not page.evaluate(f"{wide}.length")
         if not query or (width == 360 and "m=8" in query):
-            page.wait_for_timeout(300)
             assert not unfit(page)
     assert not faults
 
@@ -460,7 +459,8 @@ def test_by_keyboard(browser, address):
         meant = {row["key"]: f"{row['T']:,}" for row in computed(replace(START, z=3, L=10))}
         shown = page.evaluate(TABLE)
         assert {key: shown[key] for key in meant} == meant
-        page.wait_for_timeout(900)
+        until(page, "said.length")
+        page.wait_for_timeout(800)  # nothing more is said
         [said] = page.evaluate("said")
         assert said.startswith(
             "Width 1,000: circuits of width 2 with 10 layers, any 3 of them active. side by side: 500;"

@@ -10,7 +10,7 @@ from urllib.parse import urldefrag
 import pytest
 from browser import listen, needs_browser, until
 from bs4 import BeautifulSoup
-from built_book import NUMBERED, PAGES, SITE, article, html
+from built_book import NUMBERED, PAGES, SITE, article, html, parts
 from playwright.sync_api import Browser, Page, expect
 from sliders import by_key, controls, picture
 from superbook import reading
@@ -20,6 +20,15 @@ from superpos.show import figures
 
 BUILT = [*PAGES, "search"]
 BOX = "#link-preview"
+PREVIEW = f"document.querySelector('{BOX}')"
+# Of a link and its preview: what that says, who describes the link, its edges, and what in it could be reached.
+SHOWN = f"""link => {{
+    const box = {PREVIEW}, {{left, right}} = box.getBoundingClientRect();
+    const live = box.querySelectorAll('[id], [href], [tabindex], input, button, details').length;
+    return [box.textContent, link.getAttribute('aria-describedby'), left, right, live];
+}}"""
+CLOSED = f"""link => [{PREVIEW}.checkVisibility(), link === document.activeElement,
+    link.getAttribute('aria-describedby')]"""
 LONGEST = """() => Math.max(...[...document.querySelectorAll('*')].map(tag => getComputedStyle(tag))
     .flatMap(style => `${style.transitionDuration},${style.animationDuration}`.split(',').map(parseFloat)))"""
 
@@ -92,13 +101,13 @@ def links(name: str) -> list[tuple[str, str]]:
 
 def test_stored_previews_are_complete():
     """Whatever another page links to is stored, with pictures that exist, and without ids, sliders or controls."""
-    wanted = {(to, part) for name in PAGES for to, part in links(name) if to != name and html(to).find(id=part)}
+    wanted = {(to, part) for name in PAGES for to, part in links(name) if to != name and part in parts(to)}
     stored = {}
     for path in (SITE / "_static/previews").rglob("*.js"):
         found = re.fullmatch(r'\(window\.previews \?\?= \{\}\)\["(.*)\.html"\] = (.*);\n', path.read_text(), re.DOTALL)
         assert found
         stored |= {(found[1], part): markup for part, markup in json.loads(found[2]).items()}
-    sections = {(to, part) for to, part in wanted if html(to).find("section", id=part)}
+    sections = {(to, part) for to, part in wanted if parts(to)[part].name == "section"}
     assert set(stored) == wanted - sections
     for markup in stored.values():
         assert not re.findall(r" (?:id|href|tabindex)=|<(?:input|button|script|details)\b", markup)
@@ -123,24 +132,18 @@ def test_every_link_shows_what_it_points_to(name, page, address):
     """By keyboard: the focus shows it, with its text, inside the window; Escape closes it and leaves the focus."""
     page.goto(f"{address}{name}.html")
     page.evaluate(OPEN)
-    for link, (to, part) in zip(page.locator('.bd-article a.internal[href*="#"]').all(), links(name), strict=True):
+    found = page.query_selector_all('.bd-article a.internal[href*="#"]')
+    for link, (to, part) in zip(found, links(name), strict=True):
         link.focus()
         page.wait_for_selector(f"{BOX}:not([hidden])", timeout=5000)
-        target = html(to).find(id=part)
-        assert target is not None
-        said = page.locator(BOX).evaluate("box => box.textContent")
-        formula = target.find("annotation")
-        assert (formula.get_text() if formula else target.get_text().rstrip("#\n ").split()[-1]) in said
-        assert link.get_attribute("aria-describedby") == BOX[1:]
-        box = page.locator(BOX).bounding_box()
-        assert box
-        assert box["x"] >= 0
-        assert box["x"] + box["width"] <= 1280
-        assert page.locator(f"{BOX} :is([id], [href], [tabindex], input, button, details)").count() == 0
+        said, described, left, right, live = link.evaluate(SHOWN)
+        formula = parts(to)[part].find("annotation")
+        assert (formula.get_text() if formula else parts(to)[part].get_text().rstrip("#\n ").split()[-1]) in said
+        assert described == BOX[1:]
+        assert 0 <= left < right <= 1280
+        assert live == 0
         page.keyboard.press("Escape")
-        assert not page.locator(BOX).is_visible()
-        assert link.evaluate("link => link === document.activeElement")
-        assert link.get_attribute("aria-describedby") is None
+        assert link.evaluate(CLOSED) == [False, True, None]
 
 
 @needs_browser
@@ -154,11 +157,7 @@ def test_preview_under_the_pointer(page, address):
     box.wait_for(state="visible", timeout=3000)
     assert box.locator("img:visible").evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
     assert box.locator("img:visible").evaluate("image => getComputedStyle(image).filter") == "none"
-    page.wait_for_timeout(100)
-    room = box.bounding_box()
-    assert room
-    assert room["y"] >= 0
-    assert room["y"] + room["height"] <= 900
+    until(page, f"(({{top, bottom}}) => top >= 0 && bottom <= 900)({PREVIEW}.getBoundingClientRect())")
     box.hover()
     page.wait_for_timeout(400)
     assert box.is_visible()
@@ -222,7 +221,7 @@ def test_axe_finds_nothing_in_what_opens(scheme, browser, address):
     with browser.new_context(color_scheme=scheme, reduced_motion="reduce") as context:
         page = context.new_page()
         page.set_viewport_size({"width": 1280, "height": 900})
-        page.goto(f"{address}book/09-sharing-neurons.html")
+        page.goto(f"{address}book/14-compress-your-own.html")
         page.locator('.bd-article a.internal[href^="#fig-"]:visible').first.focus()
         page.wait_for_selector(f"{BOX}:not([hidden])")
         found = unfit(page)
@@ -233,7 +232,7 @@ def test_axe_finds_nothing_in_what_opens(scheme, browser, address):
         page.wait_for_selector("#search-results li a")
         found += unfit(page)
         page.set_viewport_size({"width": 390, "height": 900})
-        page.goto(f"{address}book/09-sharing-neurons.html")
+        page.goto(f"{address}book/14-compress-your-own.html")
         page.locator(".primary-toggle:visible").first.click()
         page.wait_for_selector("#pst-primary-sidebar-modal[open]")
         found += unfit(page)
@@ -250,9 +249,8 @@ def test_what_scrolls_can_be_scrolled_by_key(browser, address):
             Object.assign(box.firstElementChild.style, {display: 'block', width: '2000px', maxWidth: 'none'});
             dispatchEvent(new Event('resize'));
         }""")
-        page.wait_for_timeout(600)
         box = page.locator('.pst-scrollable-table-container[tabindex="0"]').first
-        assert box.get_attribute("aria-label") == "Table, scrolls sideways"
+        expect(box).to_have_attribute("aria-label", "Table, scrolls sideways")
         box.focus()
         page.keyboard.press("ArrowRight")
         until(page, "document.activeElement.scrollLeft > 0")

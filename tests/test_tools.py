@@ -149,32 +149,39 @@ def test_it(k):
 """
 
 
-@pytest.fixture
-def suite(tmp_path: Path) -> Path:
-    """A folder for tests of its own that are run as ours are."""
-    for name in ("conftest.py", "browser.py"):
-        shutil.copy(ROOT / "tests" / name, tmp_path)
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    return tmp_path
+HANGING = """
+import pytest, time
+
+@pytest.mark.timeout(0.5)
+def test_hangs():
+    time.sleep(60)
+
+def test_other():
+    pass
+"""
 
 
-def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadfile", "-p", "no:cacheprovider", *options]
-    return subprocess.run([*command, "."], cwd=folder, capture_output=True, text=True, check=False)
-
-
-def test_nothing_runs_beside_a_test_that_runs_alone(suite: Path) -> None:
+@pytest.fixture(scope="module")
+def suite(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """What pytest says of three files of tests that are run as ours are, and what two of them noted."""
+    folder = tmp_path_factory.mktemp("suite")
+    for name in ("tests/conftest.py", "tests/browser.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder)
     for name, mark in (("a", ""), ("b", "@pytest.mark.alone")):
-        (suite / f"test_{name}.py").write_text(OTHERS.format(name=name, mark=mark))
-    done = run(suite)
-    assert done.stdout.splitlines()[-1].strip("= ").startswith("12 passed"), done.stdout + done.stderr
-    said = (suite / "log").read_text()
-    assert said.count("b[ b]") == said.count("b[") == 6
-    assert said.count("a[") == 6
+        (folder / f"test_{name}.py").write_text(OTHERS.format(name=name, mark=mark))
+    (folder / "test_c.py").write_text(HANGING)
+    command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadfile", "-p", "no:cacheprovider", "."]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr, (folder / "log").read_text()
 
 
-def test_a_test_that_hangs_is_ended_and_named(suite: Path) -> None:
-    (suite / "test_c.py").write_text("import time\ndef test_hangs(): time.sleep(60)\ndef test_other(): pass\n")
-    done = run(suite, "-o", "timeout=0.5")
-    assert "FAILED test_c.py::test_hangs - Failed: Timeout (>0.5s)" in done.stdout
-    assert "1 failed, 1 passed" in done.stdout.splitlines()[-1]
+def test_nothing_runs_beside_a_test_that_runs_alone(suite: tuple[str, str]) -> None:
+    _, noted = suite
+    assert noted.count("b[ b]") == noted.count("b[") == 6
+    assert noted.count("a[") == 6
+
+
+def test_a_test_that_hangs_is_ended_and_named(suite: tuple[str, str]) -> None:
+    said, _ = suite
+    assert "FAILED test_c.py::test_hangs - Failed: Timeout (>0.5s)" in said
+    assert "1 failed, 13 passed" in said

@@ -74,14 +74,27 @@ CHECK = """([tags, also, allowed]) => {
 COLOURS = ["color-contrast", "link-in-text-block"]  # of all rules those that the theme, light or dark, can change
 
 
+# Colours have come to rest, and scrolling.js has named what scrolls.
+SETTLED = """() => document.getAnimations().every(one => one.playState !== 'running') && [...document.querySelectorAll(
+    `.bd-article :is(div.math, .katex-display, .pst-scrollable-table-container, .output.text_html, .highlight pre,
+    .output pre)`)].every(box => (box.role === 'group') === (
+        box.scrollWidth > box.clientWidth + 1 && getComputedStyle(box).overflowX !== 'visible'))"""
+
+
+def settle(page: Page) -> None:
+    """Wait until the page has come to rest, as long as that may take."""
+    for _ in range(5):
+        if page.evaluate(SETTLED):
+            return
+        page.wait_for_timeout(100)
+
+
 def unfit(page: Page, tags: list[str] = RULES) -> list[str]:
     """What axe finds on the page as it stands, beyond what is allowed; without tags of rules the colours alone."""
     found: list[str] = []
-    for pause in (
-        450,
-        2000,
-    ):  # scrolling.js has named what scrolls, and colours have come to rest; on a busy machine late
+    for pause in (0, 2000):  # on a busy machine the page comes to rest late
         page.wait_for_timeout(pause)
+        settle(page)
         if not page.evaluate("'axe' in window"):
             page.evaluate(AXE)
         page.evaluate(LOOKS)
@@ -212,7 +225,7 @@ class Seen:
     Attributes:
         faults: requests to elsewhere, requests that fail, and errors.
         theme: what the page takes itself for.
-        weight: bytes on the wire of all that it loads before anyone touches it.
+        weight: bytes on the wire of all that it loads before anyone touches it; counted in the light.
         wide: what does not fit the window, by its width, folded and opened.
         misplaced: formulas under their number or torn from a comma, titles followed by an empty line.
         undrawn: signs of the style sheets that no font has, since the site has no font of icons.
@@ -264,7 +277,8 @@ def visit(browser: Browser, address: str, name: str, scheme: str) -> Seen:
     with browser.new_context(**look) as context:
         page, faults, loaded = context.new_page(), [], {}
         listen(page, address, faults, f"{name}, {scheme}")
-        page.on("response", lambda answer: loaded.update({answer.url: answer.body()}))
+        if light:
+            page.on("response", lambda answer: loaded.update({answer.url: answer.body()}))
         page.goto(f"{address}{name}.html", wait_until="networkidle")
         page.evaluate("document.fonts.ready")
         weight = sum(sent(url, body) for url, body in loaded.items())

@@ -18,6 +18,7 @@ from superpos.show.series import (
     BLACK,
     COLOURS,
     DASHES,
+    LEVEL,
     MARKERS,
     Series,
     Values,
@@ -25,6 +26,7 @@ from superpos.show.series import (
     draw,
     ends,
     legend,
+    level,
     line,
     mark,
     name_level,
@@ -44,6 +46,7 @@ __all__ = [
     "drawing",
     "histogram",
     "hold",
+    "level",
     "line",
     "matrix",
     "pair",
@@ -64,16 +67,13 @@ def style() -> None:
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.edgecolor": "#666666",
-            "axes.labelcolor": "#222222",
+            **dict.fromkeys(("axes.labelcolor", "text.color", "xtick.color", "ytick.color"), "#222222"),
             "axes.titlesize": WIDE.text,
             "axes.titlelocation": "left",
             "axes.grid": True,
             "grid.color": "#e4e4e4",
             "grid.linewidth": 0.6,
             "axes.axisbelow": True,
-            "text.color": "#222222",
-            "xtick.color": "#222222",
-            "ytick.color": "#222222",
             "font.size": WIDE.text,
             "legend.frameon": False,
             "legend.fontsize": WIDE.text,
@@ -106,10 +106,10 @@ def curves(
     figure, axes = _axes(height)
     draw(axes[0], series, log)
     axes[0].set(xlabel=xlabel, ylabel=ylabel, **({"ylim": ylim} if ylim else {}))
-    for level in (marks or {}).values():
-        axes[0].axhline(level, color=BLACK, lw=0.9, ls=(0, (4, 3)))
-    for name, level in (marks or {}).items():
-        name_level(axes[0], series, name, level, others=[other for other in (marks or {}).values() if other != level])
+    for value in (marks or {}).values():
+        axes[0].axhline(value, **LEVEL)
+    for name, value in (marks or {}).items():
+        name_level(axes[0], series, name, value, others=[other for other in (marks or {}).values() if other != value])
     if direct:
         ends(axes[0], series)
     else:
@@ -241,8 +241,8 @@ def trajectories(rows: Mapping[str, tuple[Tensor, Tensor]], *, height: float = 3
                 note(ax, "both", f"{name}, {label}", at, predicted=label == "true")
             for steps, (x, y) in _met(np.asarray(estimated, dtype=float)):
                 out = 9 / max(np.hypot(x, y), 1e-9)  # points, away from the centre
-                at = {"xytext": (out * x, out * y), "textcoords": "offset points"}
-                ax.annotate(", ".join(map(str, steps)), (x, y), ha="center", va="center", **at)
+                at = {"xytext": (out * x, out * y), "textcoords": "offset points", "ha": "center", "va": "center"}
+                ax.annotate(", ".join(map(str, steps)), (x, y), in_layout=False, **at)  # it moves no axes
             ax.set(aspect="equal", xticks=[-1, 0, 1], yticks=[-1, 0, 1])
         line_of_axes[0].set_ylabel(name)
     legend_above(figure, [grid[0, 0]], 2)

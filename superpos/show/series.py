@@ -22,11 +22,13 @@ from superpos.show.titles import Ends, legend_above, legend_over
 #   0  blue: what the chapter is about, the construction as it is; in pictures of the mechanism, the active circuit;
 #   1  orange: the other way to do it (no threshold, one copy …); there, the circuit that should be silent;
 #   2 … 4  further settings, in the order in which the book names them;
-#   5  black: what needs no superposition, side by side; by `marks`, dashed, doing nothing and levels to be compared;
+#   5  black: what needs no superposition, side by side; thin and dashed, doing nothing and levels to be compared, which
+#      are drawn by `level` and `marks`;
 #   6  yellow: one more setting.
 # What is measured and what is predicted for it share a colour: `group`. The same setting has the same group everywhere.
 BLACK = "#333333"
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", BLACK, "#E69F00")
+LEVEL = {"color": BLACK, "lw": 0.9, "ls": (0, (4, 3))}
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)), (0, (4, 1, 1, 1, 1, 1)))
 
@@ -35,7 +37,7 @@ Values = Sequence[float] | Tensor | np.ndarray
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """One set of points or one curve of a figure; made by `points`, `line` and `both`.
+    """One set of points or one curve of a figure; made by `points`, `line`, `both` and `level`.
 
     Attributes:
         kind: how it is drawn.
@@ -46,7 +48,7 @@ class Series:
         group: series of one group share colour and marker: what is measured and what is predicted for it.
     """
 
-    kind: Literal["points", "line", "both"]
+    kind: Literal["points", "line", "both", "level"]
     label: str
     x: Values
     y: Values
@@ -56,6 +58,7 @@ class Series:
 
 
 points, line, both = (partial(Series, kind) for kind in ("points", "line", "both"))
+level = partial(Series, "level", group=COLOURS.index(BLACK))
 
 
 def draw(ax: Axes, series: Sequence[Series], log: str) -> None:
@@ -68,11 +71,13 @@ def draw(ax: Axes, series: Sequence[Series], log: str) -> None:
         x, y = np.asarray(one.x, dtype=float), np.asarray(one.y, dtype=float)
         columns = {"x": x, "y": y, "error": one.error}
         note(ax, one.kind, one.label or named.get(group, ""), columns, predicted=one.predicted)
-        if one.kind != "points":
+        if one.kind == "level":
+            ax.plot(x, y, label=one.label, **LEVEL)
+        elif one.kind != "points":
             label = one.label if one.kind == "line" else None
             dash = next(black if group % 7 == 5 else coloured)
             ax.plot(x, y, color=COLOURS[group % 7], ls=dash, lw=1.6, label=label)
-        if one.kind != "line":
+        if one.kind in ("points", "both"):
             mark(ax, group, one.label, x, y, one.error)
     ax.set(xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
     plain(ax)

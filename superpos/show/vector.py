@@ -1,7 +1,7 @@
 """A figure as SVG: small, the same in every build, and for a dark page.
 
-matplotlib writes each letter as an outline. Half of such a file is blanks, long names and places to the millionth of a
-point; `compact` leaves them out, and a picture looks the same.
+matplotlib writes each letter as an outline. More than half of such a file is blanks, long names, places to the
+millionth of a point, and what is said twice; `compact` leaves them out, and a picture looks the same.
 """
 
 import functools
@@ -20,12 +20,16 @@ _SHIFT = re.compile(r' transform="translate\(([-\d.]+) (?:0|([-\d.]+))\)"/>')
 _ID = re.compile(r' id="([^"]*)"')
 _USED = re.compile(r'(?:href="#|url\(#)([^")]*)')
 _COLOUR = re.compile(r"(fill|stroke):(#[0-9a-f]{6})")
+_GROUP = re.compile(r"(<g\b[^>]*>|</g>)")
+_LETTER = re.compile(r'd="([^"]*)" transform="scale\(0\.015625\)"')  # on a grid of 64 to a hundredth of its size
+_MARK = re.compile(r'<path id="(\w+)"[^>]* style="([^"]*)"/>')
+_PLACED = re.compile(r'(<use href="#(\w+)"[^>]*?) style="([^"]*)"')
 _BARE = re.compile(r'<g id="(?:patch_1|patch_2)">\s*<path d="[^"]*" style="fill:#ffffff"/>\s*</g>')
 
 
 def compact(text: str) -> str:
-    """The same picture in about half as many letters: places to a hundredth of a point, short names, no blanks."""
-    text = _SPARE.sub("", _HEAD.sub("", text))
+    """The same picture in less than half as many letters: places to a hundredth of a point, short names, no blanks."""
+    text = _LETTER.sub(_coarse, _SPARE.sub("", _HEAD.sub("", text)))
     text = _PATH.sub(
         lambda path: _path(path[0]), _STYLE.sub(lambda style: style[0].replace("; ", ";").replace(": ", ":"), text)
     )
@@ -34,7 +38,35 @@ def compact(text: str) -> str:
     names = {name: f"_{k:x}" for k, name in enumerate(dict.fromkeys(_USED.findall(text)))}
     text = _USED.sub(lambda use: use[0].replace(use[1], names[use[1]]), text)
     text = _ID.sub(lambda given: f' id="{names.get(given[1], given[1])}"' if _kept(given[1], names) else "", text)
-    return re.sub(r">\s+<", "><", _LONG.sub(r"\1", text)).strip()
+    return _once(_ungrouped(re.sub(r">\s+<", "><", _LONG.sub(r"\1", text)).strip()))
+
+
+def _coarse(letter: re.Match[str]) -> str:
+    """The outline of a letter on a grid of 8 to a hundredth of its size: to a hundredth of a point as it is drawn."""
+    path = re.sub(r"-?[\d.]+", lambda number: str(round(float(number[0]) / 8)), letter[1])
+    return f'd="{path}" transform="scale(0.125)"'
+
+
+def _ungrouped(text: str) -> str:
+    """Without the groups that say nothing of what is in them."""
+    out, told = [], list[bool]()
+    for part in _GROUP.split(text):
+        keep = told.pop() if part == "</g>" else part not in ("<g>", "<g/>")
+        if part.startswith("<g") and not part.endswith("/>"):
+            told.append(keep)
+        out += [part] if keep else []
+    return "".join(out)
+
+
+def _once(text: str) -> str:
+    """What a mark says of its own look is not said again wherever it is placed: its own word counts."""
+    own = {name: {one.partition(":")[0] for one in style.split(";")} for name, style in _MARK.findall(text)}
+
+    def placed(use: re.Match[str]) -> str:
+        style = ";".join(one for one in use[3].split(";") if one.partition(":")[0] not in own.get(use[2], ()))
+        return f'{use[1]} style="{style}"' if style else use[1]
+
+    return _PLACED.sub(placed, text)
 
 
 def _kept(name: str, names: dict[str, str]) -> bool:

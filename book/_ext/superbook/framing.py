@@ -1,8 +1,9 @@
 """How tall the frame of an embedded figure is: as tall as the figure on a phone, less where the frame is wide.
 
 A frame does not grow with what it holds, and its line may be pasted where no script and no style sheet runs. So it
-stands in a container whose width its own style can ask for, and takes one of two heights; where that is not understood
-it has the taller one. The room that words take is estimated, since only a browser knows its fonts.
+stands in a container whose width its own style can ask for: on a phone it has room for a picture of that width and for
+all else, in a wide frame one height; where that is not understood it has the tallest. The room that words take is
+estimated, since only a browser knows its fonts.
 """
 
 import math
@@ -22,32 +23,44 @@ SECOND = 14.4  # the second line of a step's buttons on a phone
 
 def framed(attributes: str, figure: Tag) -> str:
     """The line to copy into another page."""
-    wide = height(figure, range(PHONE + 1, MOST + 1, 10))
-    tall = max(wide, height(figure, range(LEAST, PHONE + 1, 10)))
-    own = f"; height: clamp({wide}px, ({PHONE + 1}px - 100cqw) * 9999, {tall}px)" if tall > wide else ""
+    phone, wide = range(LEAST, PHONE + 1, 10), height(figure, range(PHONE + 1, MOST + 1, 10))
+    tall = max(wide, height(figure, phone))
+    aside, grows = height(figure, phone, picture=False), f"{proportion(figure, phone=True):.3f}"
+    fits = f"{aside}px + {grows} * min(100cqw, {PICTURES[True]}px)"
+    own = f"; height: clamp({wide}px, ({PHONE + 1}px - 100cqw) * 9999, {fits})" if tall > wide else ""
     return (
         f'<div style="container-type: inline-size; max-width: {MOST}px"><iframe {attributes} '
         f'width="{MOST}" height="{tall}" loading="lazy" style="width: 100%; border: 0{own}"></iframe></div>'
     )
 
 
-def height(figure: Tag, widths: range) -> int:
-    """Room for the figure in a frame of any of these widths."""
+def height(figure: Tag, widths: range, *, picture: bool = True) -> int:
+    """Room for the figure, or for all but its picture, in a frame of any of these widths."""
     caption = figure.find("figcaption")
     letters = len(text_of(caption)) if isinstance(caption, Tag) else 0
-    return math.ceil(max(needed(figure, letters, width) for width in widths))
+    return math.ceil(max(beside(figure, letters, width) + picture * pictured(figure, width) for width in widths))
 
 
-def needed(figure: Tag, letters: int, width: int) -> float:
-    """The picture, what changes it, the caption of so many letters, the line below, and the space around them."""
-    phone = width <= PHONE
-    room, image = width - 2 * PADS[phone], figure.select_one(".drawn source" if phone else ".drawn img")
+def proportion(figure: Tag, *, phone: bool) -> float:
+    """The height of the picture over its width."""
+    image = figure.select_one(".drawn source" if phone else ".drawn img")
     assert image is not None, f"{figure.get('id')} has no picture with its sizes"
-    across = min(PICTURES[phone], width if phone else room)
+    return float(str(image["height"])) / float(str(image["width"]))
+
+
+def pictured(figure: Tag, width: int) -> float:
+    """Room for the picture; on a phone it is as wide as the frame."""
+    phone = width <= PHONE
+    return min(PICTURES[phone], width if phone else width - 2 * PADS[phone]) * proportion(figure, phone=phone)
+
+
+def beside(figure: Tag, letters: int, width: int) -> float:
+    """What changes the picture, the caption of so many letters, the line below, and the space around them."""
+    phone = width <= PHONE
+    room = width - 2 * PADS[phone]
     below = 9.6 + LINE * (lines(letters, LETTER, room) + SPARE) + 9.6 + SMALL * lines(90, TIGHT, room)
-    picture = across * float(str(image["height"])) / float(str(image["width"]))
     second = SECOND if phone and figure.select_one(".explore-story") else 0
-    return 2 * PADS[phone] + picture + below + changing(figure, min(room, PICTURES[False])) + second
+    return 2 * PADS[phone] + below + changing(figure, min(room, PICTURES[False])) + second
 
 
 def lines(letters: int, letter: float, room: float) -> int:
