@@ -190,13 +190,16 @@ def test_a_piece_is_needed_only_where_its_small_neuron_is_on(name: str) -> None:
 def small_neurons(bed: Bed, samples: beds.Samples, l: int) -> Tensor:
     """Which neurons of the active circuits are on in layer l, of each sample and circuit by itself."""
     small = bed.circuits.to(torch.float64)
-    m = small.w_in.shape[2] if isinstance(small, ResidualCircuits) else small.d
-    on = torch.zeros(len(samples.x), bed.T, m, dtype=torch.bool)
+    if isinstance(small, ResidualCircuits):
+        w, c = small.w_in[l], small.bias[l]
+    else:
+        assert isinstance(small, MLPCircuits)
+        w, c = small.weights[l], small.biases[l]
+    on = torch.zeros(len(samples.x), bed.T, w.shape[1], dtype=torch.bool)
     for b, row in enumerate(samples.active):
         live = row[row != NONE]
         for t, x in zip(live.tolist(), small.run(live[None], samples.x[b : b + 1, : len(live)])[l, 0], strict=True):
-            w, c = (small.w_in, small.bias) if isinstance(small, ResidualCircuits) else (small.weights, small.biases)
-            on[b, t] = w[l, t] @ x + c[l, t] > 0
+            on[b, t] = w[t] @ x + c[t] > 0
     return on
 
 

@@ -13,6 +13,7 @@ from superpos.beds.samples import Inputs
 from superpos.circuits import Circuits, MLPCircuits
 from superpos.network import Network
 
+_SOME = 256  # inputs of every circuit at once
 VERSION = 1  # of the beds that come with the package: raised whenever a number of one of them changes
 
 
@@ -74,12 +75,16 @@ def raised(small: MLPCircuits, given: Inputs) -> MLPCircuits:
     """
     if small.last_relu:
         return small
-    pool = given.pool.expand(small.T, -1, -1)
-    state = pool.to(small.stack)
-    for l, (w, b) in enumerate(zip(small.weights, small.biases, strict=True)):
-        pre = state @ w.mT + b[:, None]
-        state = pre.relu() if l + 1 < small.L else pre
-    low = -state.amin(dim=(0, 1))
+    some = given.pool.to(small.stack).split(_SOME, dim=1)
+    low = -torch.stack([_outputs(small, x.expand(small.T, -1, -1)).amin(dim=(0, 1)) for x in some]).amin(dim=0)
     by = torch.where(low > 0, 2.0 ** low.clamp_min(2.0**-20).log2().ceil(), 0.0)
     biases = torch.cat([small.biases[:-1], small.biases[-1:] + by])
     return replace(small, biases=biases, last_relu=True)
+
+
+def _outputs(small: MLPCircuits, x: Float[Tensor, "T N d"]) -> Float[Tensor, "T N d"]:
+    """What every circuit makes of N inputs of its own, without a last ReLU."""
+    for l, (w, b) in enumerate(zip(small.weights, small.biases, strict=True)):
+        pre = x @ w.mT + b[:, None]
+        x = pre.relu() if l + 1 < small.L else pre
+    return x
