@@ -205,6 +205,18 @@ def test_scores_of_noisy_circuits_against_a_plain_computation():
     assert found.r2.standard_error == pytest.approx(float(by_circuit.std() / 4))
 
 
+def test_the_ratio_of_norms_is_that_of_what_was_found():
+    found = beds.bed("exact-16").score(changed(truth(), U=lambda U: 1.5 * U))
+    assert found.ml2r.value == pytest.approx(1.25)  # 1.5 in one of two matrices
+    assert found.faithfulness.value == pytest.approx(0.25 * share_of_first(beds.bed("exact-16")))
+
+
+def share_of_first(bed: beds.Bed) -> float:
+    """Of the squares of all weights of circuits those of the first matrix."""
+    first, second = (float(part.own_weights.square().sum()) for part in bed.matrices)
+    return first / (first + second)
+
+
 def test_a_group_with_one_row_of_a_circuit_has_its_share():
     """It is found on both halves of the weights: each half has some of every row."""
     d = truth("dedicated-16")
