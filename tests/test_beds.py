@@ -230,6 +230,7 @@ def test_the_control_has_the_same_numbers_elsewhere(name: str) -> None:
 
 DIGESTS = {
     ("dedicated-16", 1): "42245e8905987a3f",
+    ("exact-9", 1): "dba49e7094316786",
     ("exact-16", 1): "2b9d73a8b65e2478",
     ("exact-64", 1): "0d275c7c9a95cdb4",
     ("trained-16", 1): "01b7159b034e0a91",
@@ -254,10 +255,10 @@ def test_a_version_of_a_bed_never_changes(name: str) -> None:
 
 
 def test_a_name_that_is_none_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"name is 'exact'; the beds are dedicated-16, exact-16"):
+    with pytest.raises(ValueError, match=r"name is 'exact'; the beds are dedicated-16, exact-9, exact-16"):
         superpos.bed("exact")
     assert superpos.bed("exact-16") is superpos.bed("exact-16")
-    assert [superpos.bed(name).level for name in NAMES] == [0, 1, 1, 1, 2, 2, 3, 4, 3]
+    assert [superpos.bed(name).level for name in NAMES] == [0, 1, 1, 1, 1, 2, 2, 3, 4, 3]
     assert {(superpos.bed(name).name, superpos.bed(name).version) for name in NAMES} == {(n, 1) for n in NAMES}
 
 

@@ -143,8 +143,10 @@ def spd(target: Target, options: Options, seeds: Sequence[int], watch: Watch | N
     It minimises, with g the gates, cut to [0, 1], and masks drawn from [g, 1],
 
         Σ |W − Σ_c U_c V_cᵀ|²/|W|²                          faithfulness: components add up to the weights
-        + |y(masks) − y|²/|y|² + the same one matrix at a time   what is shut is not needed, however far it is shut
-        + β Σ_c g_c^p (|U_c||V_c|/unit)^q                    little is open.
+        + |y(masks) − y|²/|y₀ − y|² + one matrix at a time  what is shut is not needed, however far it is shut
+        + β Σ_c g_c^p (|U_c||V_c|/unit)^q                    little is open,
+
+    y₀ being what is left of the outputs without any of the components.
 
     Args:
         target: the network.
@@ -164,6 +166,7 @@ def train(model: Spd, watch: Watch | None = None) -> Spd:
     gates = [*model.first, *model.offset, *model.last, *model.base]
     optimizer = torch.optim.Adam([*model.V, *model.U, *gates], lr=o.rate, foreach=True)
     bank = states(target, target.draw(_BANK, model.seeds[0] + (1 << 30)))
+    stake = _stake(target, bank)
     order = generator(model.seeds[0], "batches")
     draws = [generator(seed, "masks") for seed in model.seeds]
     try:
@@ -174,7 +177,7 @@ def train(model: Spd, watch: Watch | None = None) -> Spd:
             terms = {"faithfulness": model.faithfulness()}
             if step >= 0:
                 chosen = torch.randint(_BANK, (o.batch,), generator=order)
-                terms |= _terms(model, [x[chosen.to(x.device)] for x in bank], draws)
+                terms |= _terms(model, [x[chosen.to(x.device)] for x in bank], draws, stake)
             price = {"penalty": o.beta * o.fade ** max(0.0, 2 * now - 1)}
             loss = torch.stack([price.get(name, 1.0) * x for name, x in terms.items()]).sum()
             optimizer.zero_grad(set_to_none=True)
@@ -188,7 +191,17 @@ def train(model: Spd, watch: Watch | None = None) -> Spd:
     return model.requires_grad_(False)
 
 
-def _terms(model: Spd, A: list[Tensor], draws: list[torch.Generator]) -> dict[str, Float[Tensor, " R"]]:
+def _stake(target: Target, states: list[Tensor]) -> Tensor:
+    """The squared error of the outputs that count if all that is to be taken apart is left out: |y − y₀|²."""
+    first = next(k for k, m in enumerate(target.matrices) if m.own is not None)
+    a = states[first]
+    for m in target.matrices[first:]:
+        pre = a @ m.kept.mT + m.b
+        a = pre.relu() if m.relu else pre
+    return (a - states[-1])[:, target.counted].square().mean()
+
+
+def _terms(model: Spd, A: list[Tensor], draws: list[torch.Generator], stake: Tensor) -> dict[str, Float[Tensor, " R"]]:
     """The terms of the loss on a batch, without faithfulness."""
     o, target, masks, penalty = model.options, model.target, {}, []
     places = [k for k, m in enumerate(target.matrices) if m.own is not None]
@@ -205,11 +218,10 @@ def _terms(model: Spd, A: list[Tensor], draws: list[torch.Generator]) -> dict[st
             price = price * ((model.V[i].norm(dim=1) * model.U[i].norm(dim=2))[:, None] / unit) ** o.q
         penalty.append(price.sum(dim=2).mean(dim=1))
     truth = A[-1][:, target.counted]
-    size = truth.square().mean()
 
     def off(start: int, some: dict[int, Tensor]) -> Tensor:
         found = model.outputs(A[start], some, start)[..., target.counted]
-        return (found - truth).square().mean(dim=(1, 2)) / size
+        return (found - truth).square().mean(dim=(1, 2)) / stake
 
     terms = {"all": off(places[0], masks), "penalty": torch.stack(penalty).sum(dim=0)}
     if len(places) > 1:

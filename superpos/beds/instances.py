@@ -99,6 +99,7 @@ def _bound(small: MLPCircuits, reach: float) -> float:
 
 _MADE: dict[str, Callable[[str], Bed]] = {
     "dedicated-16": lambda name: _dedicated(name, 16, 4),
+    "exact-9": lambda name: _exact(name, 9, 2, 1),
     "exact-16": lambda name: _exact(name, 16, 4, 1),
     "exact-64": lambda name: _exact(name, 64, 4, 1),
     "trained-16": lambda name: _trained(name, 16),
