@@ -14,7 +14,8 @@ from typing import get_args
 
 import torch
 
-from superpos import codes, sweep, theory
+from superpos import beds, codes, sweep, theory
+from superpos.apart.study import studied, studies
 from superpos.circuits import Kind
 from superpos.compression import Tuning
 from superpos.compression import tuned as fine_tuned
@@ -262,6 +263,12 @@ def tuned() -> list[dict]:
     return sweep.run(fine_tuned, [Tuning(steps) for steps in (125, 500, 2000, 8000)], range(3), DATA / "tuned.json")
 
 
+def dictionaries() -> list[dict]:
+    """Dictionaries of all beds and their controls: whether their latents say which circuits are active."""
+    settings = [study for name in beds.names() for study in studies(name)]
+    return sweep.run(studied, settings, range(3), DATA / "dictionaries.json")
+
+
 def write(name: str, rows: list[dict]) -> None:
     """Write rows as one JSON file: whole, or not at all."""
     DATA.mkdir(exist_ok=True)
@@ -285,6 +292,7 @@ SWEEPS: dict[str, Callable[[], list[dict]]] = {
     "idle": idle,
     "capacity": capacities,
     "tuned": tuned,
+    "dictionaries": dictionaries,
 }
 
 if __name__ == "__main__":
