@@ -20,7 +20,7 @@ LEARNT = ("l1", "top", "nmf", "transcoder")
 _PRICES = (0.1, 0.3, 0.6)  # of latents
 _TOP = (2, 4, 8)  # latents for each circuit that can be active
 _PARTS = (0.25, 0.5, 1.0)  # of the latents of the others, for non-negative factors
-_SCORED = 4096  # samples
+_SCORED = 2048  # samples
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Study:
     control: bool
     site: str
     method: str
-    steps: int = 600
-    batch: int = 128
+    steps: int = 400
+    batch: int = 64
     samples: int = 8192
 
 
