@@ -318,14 +318,14 @@ def test_stored_readings_are_measured_again(method):
 
 
 def test_what_is_stored_is_whole_and_controls_are_as_good():
-    """A bed that is stored has every study with three seeds; its latents do as well in a control, its weights do not.
+    """Every bed has every study with three seeds; latents do as well in a control, components do not.
 
-    As well is: by F1 the best learnt method at the output of the control has at least nine tenths of what the best one
-    has at the network's. The components that transcoders say are like the circuits in the network alone.
+    By F1 of the best learnt method at the output the control is better than the network in most beds; not where the
+    stream carries the input on, nor in the thin bed, where hardly anything is found in either. The components that
+    transcoders say are like the circuits in the network alone.
     """
-    there = {row["bed"] for row in sweep.stored("dictionaries")}
-    assert there >= {"dedicated-16", "exact-16", "exact-64", "trained-16", "exact-16-z2", "exact-16-z3"}
-    for name in there:
+    better = set()
+    for name in beds.names():
         for study in studies(name):
             own = rows(name, study.control, study.site, study.method)
             assert [row["seed"] for row in own] == [0, 1, 2]
@@ -333,9 +333,11 @@ def test_what_is_stored_is_whole_and_controls_are_as_good():
             assert {row["version"] for row in own} == {beds.bed(name).version}
             assert set(best(own)) <= set(SCORES)
         f1 = [max(best(rows(name, c, "output", m))["f1"][0] for m in ("l1", "top", "nmf")) for c in (False, True)]
-        assert f1[1] > 0.9 * f1[0]
+        better |= {name} if f1[1] > f1[0] else set()
+        assert f1[1] > 0.75 * f1[0]
         plain, shuffled = (best(rows(name, control, "matrix", "transcoder"))["cosine"][0] for control in (False, True))
         assert abs(shuffled) < 0.03 < plain
+    assert set(beds.names()) - better == {"residual-32", "thin-48"}
 
 
 def test_snippets_for_other_tools_are_python():

@@ -137,9 +137,8 @@ def _learn(
     draws = [generator(run.seed, "dictionary") for run in runs]
     D = _unit(_normal(draws, Y.shape[1], K).to(Y))
     E = D.mT.clone() if tied else _unit(_normal(draws, K, A.shape[1]).to(A).mT).mT.contiguous()
-    weights = [E, E.new_zeros(E.shape[:2]), D, D.new_zeros(D.shape[:2])]
-    for w in weights:
-        w.requires_grad_()
+    e, y = E.new_zeros(E.shape[:2]), D.new_zeros(D.shape[:2])
+    weights = [w.requires_grad_() for w in (E, e, D, y)]
     price = A.new_tensor([run.l1 for run in runs])
     keep = torch.tensor([K if run.top is None else run.top for run in runs], device=A.device)
     adam, losses = torch.optim.Adam(weights, lr=training.lr, betas=(0.9, 0.99)), []
@@ -147,7 +146,7 @@ def _learn(
         for step in range(training.steps):
             adam.param_groups[0]["lr"] = training.lr * (1 - step / training.steps)
             drawn = torch.stack([torch.randint(len(A), (training.batch,), generator=g) for g in draws]).to(A.device)
-            loss = _loss(A[drawn], Y[drawn], *weights, price, keep, tied)
+            loss = _loss(A[drawn], Y[drawn], E, e, D, y, price, keep, tied)
             adam.zero_grad()
             loss.sum().backward()
             _descend(adam, D)
