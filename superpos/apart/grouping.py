@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float, Int64
 from scipy.linalg import qr
 from torch import Tensor
 
-from superpos.sampling import generator
+_NONE = 1e-12  # a gate that never opens, a component without neighbours
 
 
 def by_labels(gates: Float[Tensor, "B C"], active: Bool[Tensor, "B T"]) -> Int64[Tensor, " C"]:
@@ -17,23 +17,28 @@ def by_labels(gates: Float[Tensor, "B C"], active: Bool[Tensor, "B T"]) -> Int64
     return (gates.mT @ on / on.sum(dim=0).clamp_min(1)).argmax(dim=1)
 
 
-def together(gates: Float[Tensor, "B C"], *, seed: int) -> Int64[Tensor, " C"]:
+def together(gates: Float[Tensor, "B C"], size: Float[Tensor, " C"]) -> Int64[Tensor, " C"]:
     """Components whose gates open together, as one group; nothing is told of what is active, or of how many there are.
 
-    Gates of one circuit are correlated, those of different circuits are not. The number K of groups is the number of
-    eigenvalues of the correlations that exceed the largest which the same gates have after each was shuffled by itself
-    (Horn's parallel analysis, 1965). The K eigenvectors are cut into groups by a pivoted QR decomposition, without a
-    starting point (Damle, Minden & Ying 2019).
+    Gates of one circuit often open on the same samples, those of others seldom. The graph of components, with the
+    cosine of two gates times the root of both sizes on its edges, is cut where it is thin: with N = D^{−1/2} S
+    D^{−1/2}, D the sums of the rows of S, as many groups as there are eigenvalues before the largest gap (normalised
+    cuts, Shi & Malik 2000); the eigenvectors are cut into groups by a pivoted QR decomposition, without a starting
+    point (Damle, Minden & Ying 2019).
+
+    Args:
+        gates: on samples of which nothing is known, many of them.
+        size: of each component, |U_c||V_c|: small ones must not decide.
     """
-    X = gates.double() - gates.double().mean(dim=0)
-    size = X.norm(dim=0)
-    X = X / size.clamp_min(1e-12)
-    g = generator(seed, "parallel analysis")
-    order = torch.rand(X.shape, generator=g, dtype=torch.float64).argsort(dim=0)
-    chance = torch.linalg.eigvalsh(X.gather(0, order).mT @ X.gather(0, order))[-1]
-    values, vectors = torch.linalg.eigh(X.mT @ X)
-    K = max(int((values > chance).sum()), 1)
+    unit = gates.double() / gates.double().norm(dim=0).clamp_min(_NONE)
+    root = size.double().sqrt()
+    S = root[:, None] * (unit.mT @ unit) * root
+    scale = S.sum(dim=0).clamp_min(_NONE).rsqrt()
+    values, vectors = torch.linalg.eigh(scale[:, None] * S * scale)
+    falls = values.flip(0).diff().neg()[1 : max(2, len(values) // 4)]  # two groups at least, four components in each
+    K = 2 + int(falls.argmax())
     E = vectors[:, -K:]
-    pivots = torch.from_numpy(qr(E.mT.numpy(), pivoting=True, mode="r")[1][:K].astype("int64"))
+    order = qr(E.mT.numpy(), pivoting=True, mode="r")[1]  # pyright: ignore[reportGeneralTypeIssues]
+    pivots = torch.from_numpy(order[:K].astype("int64"))
     left, _, right = torch.linalg.svd(E[pivots].mT)
     return (E @ (left @ right)).abs().argmax(dim=1)

@@ -126,9 +126,10 @@ class Spd(nn.Module):
 
     def faithfulness(self) -> Float[Tensor, " R"]:
         """Σ |W − Σ_c U_c V_cᵀ|²/|W|² over the matrices."""
+        own = [m.own for m in self.target.apart if m.own is not None]
         off = [
-            (m.own - (V @ U).mT).square().sum(dim=(1, 2)) / m.own.square().sum()
-            for m, V, U in zip(self.target.apart, self.V, self.U, strict=True)
+            (W - (V @ U).mT).square().sum(dim=(1, 2)) / W.square().sum()
+            for W, V, U in zip(own, self.V, self.U, strict=True)
         ]
         return torch.stack(off).sum(dim=0)
 
@@ -247,11 +248,12 @@ def decompositions(model: Spd, bed: Bed, *, labels: bool, method: str, **more: o
     open_ = [model.gates(i, many[k]) for i, k in enumerate(places)]
     found = []
     for r, seed in enumerate(model.seeds):
+        sizes = [V[r].norm(dim=0) * U[r].norm(dim=1) for V, U in zip(model.V, model.U, strict=True)]
         if labels:
             group = [by_labels(g[r], held.active) for g in gates]
         else:
             group = list(
-                together(torch.cat([g[r] for g in open_], dim=1), seed=seed).split([g.shape[2] for g in gates])
+                together(torch.cat([g[r] for g in open_], dim=1), torch.cat(sizes)).split([g.shape[2] for g in gates])
             )
         about = {**held.says, "method": method, "steps": model.done, "seed": seed, "labels": labels, **more}
         V, U = ([x[r].detach() for x in factors] for factors in (model.V, model.U))

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+_MOST = 1 << 24  # numbers in which circuits are looked at one by one
 _SHUFFLES = 64  # of which the best is taken as the control
 
 
@@ -70,14 +71,15 @@ class Part:
     def shuffled(self, g: torch.Generator) -> "Part":
         """The same, with the circuits' own weights shuffled among the places where they have any.
 
-        Of several shuffles it is the one that has least in common with what was there: in a small matrix chance alone,
-        or a mean that is not 0, would leave a good part of it.
+        Of several shuffles it is the one that has least in common with what was there, in the whole and in the mean of
+        the circuits: in a small matrix chance alone, or a mean that is not 0, would leave a good part of it.
         """
         own = self.own_weights
         places = own.flatten().nonzero()[:, 0]
         numbers, mixed = own.flatten()[places], own.flatten().clone()
         shuffles = [numbers[torch.randperm(len(places), generator=g)] for _ in range(_SHUFFLES)]
-        mixed[places] = min(shuffles, key=lambda one: (one @ numbers).abs().item())
+        circuits = self.components.flatten(1)[:, places] if len(self.U) * len(places) <= _MOST else numbers[None]
+        mixed[places] = min(shuffles, key=lambda one: _common(one, numbers, circuits))
         return replace(self, mixed=mixed.view(own.shape))
 
     def folded(self, *, carries: bool) -> "Part":
@@ -95,3 +97,10 @@ class Part:
             shared |= {"constant": constant}
         mixed = None if self.mixed is None else grown(self.mixed)
         return replace(self, b=bias.new_zeros(len(bias)), U=U, V=V, shared=shared, mixed=mixed)
+
+
+def _common(one: Float[Tensor, " n"], numbers: Float[Tensor, " n"], circuits: Float[Tensor, "T n"]) -> float:
+    """What a shuffle has in common with the numbers, and with each circuit where this one has weights."""
+    there = one.square() @ (circuits != 0).to(one).mT
+    cosines = (circuits @ one) / (there * circuits.square().sum(dim=1)).sqrt().clamp_min(1e-12)
+    return cosines.mean().abs().item() + (one @ numbers).abs().item() / numbers.square().sum().item()
