@@ -16,6 +16,7 @@ from superpos.apart.target import of_bed
 from superpos.beds import cuts
 from superpos.show.cuts import Found
 from superpos.show.cuts import levels as drawn
+from superpos.show.data import Drawn
 from superpos.writing import ABOUT
 
 MADE = {"seconds": 1.0, "machine": "mine", "script": "mine.py"}
@@ -196,6 +197,7 @@ def test_a_start_needs_room_for_the_cut():
 def test_the_picture_of_levels_has_every_bed_and_method():
     rows = [("one", [Found("a", 0.5, 0.1, 0.01), Found("b", 0.7)]), ("two", [Found("b", 0.2, 0.0, 0.02)])]
     figure = drawn(rows, "R²")
+    assert isinstance(figure, Drawn)
     [panel] = figure.record()["panels"]
     assert [series["label"] for series in panel["series"]] == ["one, a", "one, b", "two, b"]
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["one", "two"]

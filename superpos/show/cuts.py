@@ -107,13 +107,14 @@ def found(rows: Sequence[Found], xlabel: str, *, height: float | None = None) ->
     known = [(k, row.control) for k, row in enumerate(rows) if row.control is not None]
     if known:
         ax.plot([x for _, x in known], [k for k, _ in known], "x", color=BLACK, ms=8, mew=2, label="shuffled control")
-        ax.legend(loc="lower right")
     for row in rows:
         note(ax, "bar", row.name, {xlabel: [row.value], "standard error": [row.error], "control": [row.control or 0.0]})
     ax.set_yticks(places, [row.name for row in rows])
     ax.set(xlim=(min(0.0, *(x or 0.0 for _, x in known)) if known else 0.0, 1.0), xlabel=xlabel)
     ax.invert_yaxis()
     ax.grid(False, axis="y")
+    if known:
+        legend_above(figure, [ax], 1)
     return figure
 
 
