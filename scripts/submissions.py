@@ -5,25 +5,20 @@ and `scores.json` with the scores of all seeds and of the control, with script, 
 left as it is: delete it to run it anew.
 """
 
-import json
 import platform
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from tqdm import tqdm
 
 from superpos import beds
-from superpos.apart import files
 from superpos.apart.spd import Options, Spd, decompositions, spd
+from superpos.apart.submissions import SCORES, submit
 from superpos.apart.target import of_bed
-from superpos.beds.scoring import Scores
-from superpos.words import plain
-from superpos.writing import written
 
 STORED = Path(__file__).parent.parent / "superpos" / "data" / "submissions"
 SEEDS = tuple(range(5))
@@ -43,7 +38,7 @@ class Plan:
 def main(asked: list[str]) -> None:
     for plan in plans():
         name = f"{plan.bed}/{plan.method}"
-        if (not asked or name in asked) and not (STORED / name / "scores.json").exists():
+        if (not asked or name in asked) and not (STORED / name / SCORES).exists():
             make(plan)
 
 
@@ -74,48 +69,15 @@ def make(plan: Plan) -> None:
         said = {"labels": labels, "method": method, "options": vars(plan.options)}
         found = [d for model in models for d in decompositions(model, bed, **said)]
         null = [d for model in controls for d in decompositions(model, bed.shuffled(), **said)]
-        scores = {d.about["seed"]: row(bed.score(d)) for d in found}
-        nulls = {d.about["seed"]: row(bed.shuffled().score(d)) for d in null}
-        made = {"seconds": seconds, "machine": machine(), "script": "scripts/submissions.py"}
         folder = STORED / plan.bed / method
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        files.save(found[0], folder, small=True)
-        text = json.dumps({**made, "scores": scores, "control": nulls}, indent=1)
-        with written(folder / "scores.json", overwrite=False) as file:  # the last: with it the submission is whole
-            file.write_text(f"{text}\n", encoding="utf8")
-        print(
-            plan.bed,
-            method,
-            seconds,
-            [(s["r2"][0], s["cosine"][0], s["l0"][0]) for s in scores.values()],
-            [s["cosine"][0] for s in nulls.values()],
-            flush=True,
-        )
+        made = {"seconds": seconds, "machine": machine(), "script": "scripts/submissions.py"}
+        print(submit(bed, found, folder, control=null, **made), flush=True)
 
 
 def trained(bed: beds.Bed, plan: Plan, seed: int) -> Spd:
     """SPD on a bed, with progress; on a processor one seed after the other is faster than several side by side."""
     with tqdm(total=plan.options.steps, desc=f"{bed.name} {plan.method} {seed}", mininterval=20) as bar:
         return spd(of_bed(bed), plan.options, [seed], lambda step, _: bar.update(step - bar.n) and None)
-
-
-def row(scores: Scores) -> dict[str, Any]:
-    """The figures of a decomposition with their standard errors."""
-    kinds = (
-        "r2",
-        "cosine",
-        "purity",
-        "mmcs",
-        "ml2r",
-        "l0",
-        "gate_sum",
-        "needed",
-        "reconstruction",
-        "by_groups",
-        "adversarial",
-    )
-    found = {name: [getattr(scores, name).value, getattr(scores, name).standard_error] for name in kinds}
-    return plain({**found, "faithfulness": [scores.faithfulness.value, 0.0], "components": dict(scores.components)})
 
 
 def machine() -> str:

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from superpos.show.data import Drawn, note
 from superpos.show.lanes import OWNERS, ink
-from superpos.show.series import BLACK, COLOURS
+from superpos.show.series import BLACK, COLOURS, MARKERS
 from superpos.show.sheet import drawing, sheet
+from superpos.show.titles import legend_above
 
 _IDLE = 0.3  # how opaque a component is that is not at work
 
@@ -106,11 +107,35 @@ def found(rows: Sequence[Found], xlabel: str, *, height: float | None = None) ->
     known = [(k, row.control) for k, row in enumerate(rows) if row.control is not None]
     if known:
         ax.plot([x for _, x in known], [k for k, _ in known], "x", color=BLACK, ms=8, mew=2, label="shuffled control")
-        ax.legend(loc="lower right")
     for row in rows:
         note(ax, "bar", row.name, {xlabel: [row.value], "standard error": [row.error], "control": [row.control or 0.0]})
     ax.set_yticks(places, [row.name for row in rows])
     ax.set(xlim=(min(0.0, *(x or 0.0 for _, x in known)) if known else 0.0, 1.0), xlabel=xlabel)
     ax.invert_yaxis()
     ax.grid(False, axis="y")
+    if known:
+        legend_above(figure, [ax], 1)
+    return figure
+
+
+@drawing
+def levels(rows: Sequence[tuple[str, Sequence[Found]]], xlabel: str) -> Figure:
+    """A line for each bed with a mark for each method on it, and a cross for the same on the shuffled control."""
+    here, names = sheet(), list(dict.fromkeys(one.name for _, found in rows for one in found))
+    figure = Drawn(figsize=(here.width, 1.0 + 0.5 * len(rows)), layout="constrained")
+    ax = figure.subplots()
+    for k, name in enumerate(names):
+        shift = 0.5 * ((k + 0.5) / len(names) - 0.5)
+        placed = [(place + shift, one) for place, (_, found) in enumerate(rows) for one in found if one.name == name]
+        y, x, error = [at for at, _ in placed], [one.value for _, one in placed], [one.error for _, one in placed]
+        ax.errorbar(x, y, xerr=error, fmt=MARKERS[k % 7], color=COLOURS[k % 7], ms=6, label=name)
+        known = [(at, one.control) for at, one in placed if one.control is not None]
+        ax.plot([c for _, c in known], [at for at, _ in known], "x", color=BLACK, ms=5, mew=1.2, zorder=1)
+    for row, found in rows:
+        for one in found:
+            note(ax, "points", f"{row}, {one.name}", {xlabel: [one.value], "standard error": [one.error]})
+    ax.plot([], [], "x", color=BLACK, ms=5, mew=1.2, label="shuffled control")
+    ax.set_yticks(range(len(rows)), [row for row, _ in rows])
+    ax.set(xlim=(-0.03, 1.03), ylim=(len(rows) - 0.5, -0.5), xlabel=xlabel)
+    legend_above(figure, [ax], 3)
     return figure
