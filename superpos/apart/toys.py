@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from superpos.apart.apd import Apd
-from superpos.apart.spd import Spd
-from superpos.apart.target import Matrix, Target
+from superpos.apart.spd import BANK, Spd, stake
+from superpos.apart.target import Matrix, Target, states
 from superpos.checks import check_count, check_seed
 from superpos.sampling import generator
 
@@ -54,6 +54,15 @@ def toy(F: int, D: int, *, seed: int = 0, steps: int = 10_000) -> Target:
         Matrix("W.T", W.mT.contiguous(), zero(W.mT), b, relu=True),
     )
     return Target(matrices, torch.ones(F, dtype=torch.bool), lambda batch, seed: features(batch, F, seed=seed))
+
+
+def price(target: Target, coefficient: float) -> float:
+    """The β of SPD that a coefficient of the papers is here, where errors are divided by what is at stake. Chapter 16.
+
+    There a squared error is a mean over samples and outputs: on 5 features in 2 dimensions .0147 is at stake.
+    """
+    bank = states(target, target.draw(BANK, 0))
+    return coefficient / stake(target, bank).item()
 
 
 def recovered(model: Spd | Apd) -> list[dict[str, dict[str, float]]]:
