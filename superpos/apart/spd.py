@@ -1,7 +1,7 @@
 """Stochastic parameter decomposition (SPD), as published and with two changes. Chapter 16."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, leaky_relu
 
 from superpos.apart.decomposition import Decomposition
+from superpos.apart.descent import Descent, Terms, Watch
 from superpos.apart.grouping import by_labels, together
 from superpos.apart.target import Target, states
 from superpos.beds import Bed
@@ -18,11 +19,9 @@ from superpos.checks import check_count, check_number, check_positive
 from superpos.sampling import generator
 
 _LEAK = 0.01  # slope of gates beyond [0, 1] in training, so that a gate that is shut can open again
-_BANK = 1 << 15  # samples drawn once, from which the batches are taken
-_MANY = 4096  # samples on which it is seen which gates open together
+BANK = 1 << 15  # samples drawn once, from which the batches are taken
+MANY = 4096  # samples on which it is seen which gates open together
 _OPEN = 0.5  # where gates start
-
-Watch = Callable[[int, dict[str, Float[Tensor, " R"]]], bool | None]
 
 
 @dataclass(frozen=True)
@@ -164,35 +163,26 @@ def spd(target: Target, options: Options, seeds: Sequence[int], watch: Watch | N
 def train(model: Spd, watch: Watch | None = None) -> Spd:
     """The same from components that are given: those that the model has."""
     o, target = model.options, model.target
-    gates = [*model.first, *model.offset, *model.last, *model.base]
-    optimizer = torch.optim.Adam([*model.V, *model.U, *gates], lr=o.rate, foreach=True)
-    bank = states(target, target.draw(_BANK, model.seeds[0] + (1 << 30)))
-    stake = _stake(target, bank)
+    bank = states(target, target.draw(BANK, model.seeds[0] + (1 << 30)))
+    at_stake = stake(target, bank)
     order = generator(model.seeds[0], "batches")
     draws = [generator(seed, "masks") for seed in model.seeds]
-    try:
-        for step in range(-o.warm, o.steps):
-            now = max(step, 0) / o.steps
-            for group in optimizer.param_groups:
-                group["lr"] = o.rate * 0.5 * (1 + math.cos(math.pi * now))
-            terms = {"faithfulness": model.faithfulness()}
-            if step >= 0:
-                chosen = torch.randint(_BANK, (o.batch,), generator=order)
-                terms |= _terms(model, [x[chosen.to(x.device)] for x in bank], draws, stake)
-            price = {"penalty": o.beta * o.fade ** max(0.0, 2 * now - 1)}
-            loss = torch.stack([price.get(name, 1.0) * x for name, x in terms.items()]).sum()
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            model.done = max(step + 1, 0)
-            if watch and step >= 0 and step % 100 == 0 and watch(step, {k: x.detach() for k, x in terms.items()}):
-                break
-    except KeyboardInterrupt:
-        pass
+
+    def terms(step: int) -> Terms:
+        found = {"faithfulness": model.faithfulness()}
+        if step < 0:
+            return found
+        chosen = torch.randint(BANK, (o.batch,), generator=order)
+        return found | _terms(model, [x[chosen.to(x.device)] for x in bank], draws, at_stake)
+
+    gates = [*model.first, *model.offset, *model.last, *model.base]
+    descent = Descent([*model.V, *model.U, *gates], steps=o.steps, warm=o.warm, rate=o.rate)
+    descent.run(terms, lambda now: {"penalty": o.beta * o.fade ** max(0.0, 2 * now - 1)}, watch)
+    model.done = descent.done
     return model.requires_grad_(False)
 
 
-def _stake(target: Target, states: list[Tensor]) -> Tensor:
+def stake(target: Target, states: list[Tensor]) -> Tensor:
     """The squared error of the outputs that count if all that is to be taken apart is left out: |y − y₀|²."""
     first = next(k for k, m in enumerate(target.matrices) if m.own is not None)
     a = states[first]
@@ -202,7 +192,7 @@ def _stake(target: Target, states: list[Tensor]) -> Tensor:
     return (a - states[-1])[:, target.counted].square().mean()
 
 
-def _terms(model: Spd, A: list[Tensor], draws: list[torch.Generator], stake: Tensor) -> dict[str, Float[Tensor, " R"]]:
+def _terms(model: Spd, A: list[Tensor], draws: list[torch.Generator], at_stake: Tensor) -> dict[str, Float[Tensor, " R"]]:
     """The terms of the loss on a batch, without faithfulness."""
     o, target, masks, penalty = model.options, model.target, {}, []
     places = [k for k, m in enumerate(target.matrices) if m.own is not None]
@@ -222,7 +212,7 @@ def _terms(model: Spd, A: list[Tensor], draws: list[torch.Generator], stake: Ten
 
     def off(start: int, some: dict[int, Tensor]) -> Tensor:
         found = model.outputs(A[start], some, start)[..., target.counted]
-        return (found - truth).square().mean(dim=(1, 2)) / stake
+        return (found - truth).square().mean(dim=(1, 2)) / at_stake
 
     terms = {"all": off(places[0], masks), "penalty": torch.stack(penalty).sum(dim=0)}
     if len(places) > 1:
@@ -244,7 +234,7 @@ def decompositions(model: Spd, bed: Bed, *, labels: bool, method: str, **more: o
     paths = [m.path for m in model.target.apart]
     A = states(model.target, held.start.float())
     gates = [model.gates(i, A[k]) for i, k in enumerate(places)]
-    many = states(model.target, model.target.draw(_MANY, 1 << 31))
+    many = states(model.target, model.target.draw(MANY, 1 << 31))
     open_ = [model.gates(i, many[k]) for i, k in enumerate(places)]
     found = []
     for r, seed in enumerate(model.seeds):
