@@ -21,7 +21,7 @@ def together(gates: Float[Tensor, "B C"], size: Float[Tensor, " C"]) -> Int64[Te
     """Components whose gates open together, as one group; nothing is told of what is active, or of how many there are.
 
     Gates of one circuit often open on the same samples, those of others seldom. The graph of components, with the
-    cosine of two gates times the root of both sizes on its edges, is cut where it is thin: with N = D^{−1/2} S
+    correlation of two gates, where it is above 0, times the root of both sizes on its edges, is cut where it is thin: with N = D^{−1/2} S
     D^{−1/2}, D the sums of the rows of S, as many groups as there are eigenvalues before the largest gap (normalised
     cuts, Shi & Malik 2000); the eigenvectors are cut into groups by a pivoted QR decomposition, without a starting
     point (Damle, Minden & Ying 2019).
@@ -30,9 +30,9 @@ def together(gates: Float[Tensor, "B C"], size: Float[Tensor, " C"]) -> Int64[Te
         gates: on samples of which nothing is known, many of them.
         size: of each component, |U_c||V_c|: small ones must not decide.
     """
-    unit = gates.double() / gates.double().norm(dim=0).clamp_min(_NONE)
-    root = size.double().sqrt()
-    S = root[:, None] * (unit.mT @ unit) * root
+    apart = gates.double() - gates.double().mean(dim=0)
+    unit, root = apart / apart.norm(dim=0).clamp_min(_NONE), size.double().sqrt()
+    S = root[:, None] * (unit.mT @ unit).clamp_min(0) * root
     scale = S.sum(dim=0).clamp_min(_NONE).rsqrt()
     values, vectors = torch.linalg.eigh(scale[:, None] * S * scale)
     falls = values.flip(0).diff().neg()[1 : max(2, len(values) // 4)]  # two groups at least, four components in each
