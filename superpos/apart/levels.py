@@ -11,7 +11,6 @@ from superpos.apart.trivial import TRIVIAL, truth
 from superpos.beds import Bed, bed
 from superpos.beds.scoring import Score
 from superpos.beds.scoring.matching import likeness
-from superpos.beds.scoring.scores import ACTIVE
 from superpos.beds.scoring.values import mean
 
 MARK, NONE = "*", "–"
@@ -21,7 +20,7 @@ WORDS = {  # of the methods of `scripts/submissions.py`; another one has the nam
     "spd-input": "SPD, gates read all",
     "spd-weighted": "SPD, and weighted",
 }
-HEAD = ("bed", "cut by", "R², labels", "R², none", "cosine", "at work", "control R²")
+HEAD = ("bed", "cut by", "R², labels", "R², no labels", "cosine", "at work", "control R²")
 _SHOWN = ("neurons", "each weight alone", "truth")
 
 
@@ -69,7 +68,7 @@ def known(of: Bed) -> dict[str, Known]:
             continue
         cosine, r2 = likeness(of.held, _double(d)).crossed()
         gates = torch.cat([d.gates[part.path] for part in of.matrices], dim=1)
-        found[name] = Known(mean(r2.mean(dim=0)), mean(cosine.mean(dim=0)), mean((gates > ACTIVE).double().sum(dim=1)))
+        found[name] = Known(mean(r2.mean(dim=0)), mean(cosine.mean(dim=0)), mean(gates.double().sum(dim=1)))  # 0 or 1
     return found
 
 
