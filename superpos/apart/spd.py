@@ -191,7 +191,9 @@ def stake(target: Target, states: list[Tensor]) -> Tensor:
     return (a - states[-1])[:, target.counted].square().mean()
 
 
-def _terms(model: Spd, A: list[Tensor], draws: list[torch.Generator], at_stake: Tensor) -> dict[str, Float[Tensor, " R"]]:
+def _terms(
+    model: Spd, A: list[Tensor], draws: list[torch.Generator], at_stake: Tensor
+) -> dict[str, Float[Tensor, " R"]]:
     """The terms of the loss on a batch, without faithfulness."""
     o, target, masks, penalty = model.options, model.target, {}, []
     places = [k for k, m in enumerate(target.matrices) if m.own is not None]
