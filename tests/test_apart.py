@@ -33,6 +33,17 @@ def plain() -> Target:
     return Target(matrices, torch.ones(N, dtype=torch.bool), draw)
 
 
+@cache
+def single() -> Target:
+    """The second of its layers alone, on inputs in which each feature is there or not."""
+
+    def draw(batch: int, seed: int) -> Tensor:
+        there, size = torch.rand((2, batch, N), generator=generator(seed, "plain"))
+        return torch.where(there < 0.15, 0.5 + size, 0.0)
+
+    return replace(plain(), matrices=plain().matrices[1:], draw=draw)
+
+
 def layered() -> Target:
     """Three matrices, the middle one left in place, the others in part; the first of the outputs does not count."""
     g = generator(0, "layered")
@@ -46,13 +57,13 @@ def layered() -> Target:
     return Target(matrices, torch.arange(N) > 0, draw)
 
 
-SPD = spd.Options(6, beta=0.1, steps=1200, batch=64, rate=1e-2, warm=50, width=4)
+SPD = spd.Options(6, beta=0.2, steps=1500, batch=64, rate=2e-2, warm=0, width=4)
 APD = apd.Options(N, 1.0, beta=0.02, steps=1000, batch=64, rate=5e-2)
 
 
 @cache
-def found(method: str, seed: int = 0) -> spd.Spd | apd.Apd:
-    return spd.spd(plain(), SPD, [seed]) if method == "spd" else apd.apd(plain(), APD, [seed])
+def found(method: str) -> spd.Spd | apd.Apd:
+    return spd.spd(single(), SPD, [0]) if method == "spd" else apd.apd(plain(), APD, [0])
 
 
 def short(method: str, seeds: tuple[int, ...] = (0,), watch: Watch | None = None) -> spd.Spd | apd.Apd:
@@ -74,11 +85,11 @@ def components(model: spd.Spd | apd.Apd, k: int) -> Tensor:
 def test_the_components_of_a_diagonal_target_are_found(method):
     """Feature i goes through weight (i, i) of each matrix and through nothing else."""
     model = found(method)
-    for k, W in enumerate((torch.eye(N), 2 * torch.eye(N))):
-        P = components(model, k)
+    for k, m in enumerate(model.target.apart):
+        P, W = components(model, k), m.W
         size = P.flatten(1).norm(dim=1)
         cosine = P.diagonal(dim1=1, dim2=2) / size.clamp_min(1e-9)[:, None]
-        assert (cosine.max(dim=0).values > 0.98).all()
+        assert (cosine.max(dim=0).values > 0.95).all()
         assert (P.sum(dim=0) - W).norm() < 0.05 * W.norm()
         # one of them for each feature: the others are nothing, or come in addition
         assert len(set(cosine.argmax(dim=0).tolist())) == N
@@ -91,19 +102,18 @@ def test_a_component_spans_all_matrices():
 
 
 def test_gates_open_where_the_feature_is():
-    """SPD's gates and what APD keeps: one of each matrix for a sample, always the one of its feature."""
-    a = states(plain(), torch.eye(N))
+    """SPD's gates and what APD keeps: for a feature its own component."""
     model = found("spd")
     assert isinstance(model, spd.Spd)
-    for k in range(2):
-        own = components(model, k).diagonal(dim1=1, dim2=2).argmax(dim=0)
-        gates = model.gates(k, a[k])[0]
-        assert (gates[torch.arange(N), own] > 0.5).all()
-        assert gates.sum(dim=1).max() < 1.5
+    own = components(model, 0).diagonal(dim1=1, dim2=2).argmax(dim=0)
+    gates = model.gates(0, torch.eye(N))[0]
+    assert (gates[torch.arange(N), own] > 0.9).all()
+    assert gates.sum(dim=1).max() < 1.5
+    assert model.gates(0, torch.zeros(1, N)).sum() < 0.1
     other = found("apd")
     assert isinstance(other, apd.Apd)
     own = components(other, 0).diagonal(dim1=1, dim2=2).argmax(dim=0)
-    assert other.active(a)[0].nonzero().tolist() == [[i, int(c)] for i, c in enumerate(own)]
+    assert other.active(states(plain(), torch.eye(N)))[0].nonzero().tolist() == [[i, int(c)] for i, c in enumerate(own)]
 
 
 @pytest.mark.parametrize("method", ["spd", "apd"])
