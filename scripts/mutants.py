@@ -1858,6 +1858,34 @@ MUTANTS = (
         "changed = None",
         ("tests/test_lab_files.py::test_a_changed_code_cell_alone_changes",),
     ),
+    Mutant(
+        "a submission beaten by what has more at work",
+        "superpos/apart/levels.py",
+        " and k.l0.value <= s.l0.value",
+        "",
+        ("tests/test_submissions.py::test_only_what_is_beaten_has_a_mark",),
+    ),
+    Mutant(
+        "a bed without an answer shown like the others",
+        "superpos/apart/levels.py",
+        '"" if of.identifiable',
+        '"" if True',
+        ("tests/test_submissions.py::test_a_bed_without_an_answer_to_be_found_is_said_to_be_one",),
+    ),
+    Mutant(
+        "the control of a submission is the submission itself",
+        "superpos/apart/submissions.py",
+        '_over(control, "r2")',
+        '_over(seeds, "r2")',
+        ("tests/test_submissions.py::test_seeds_are_averaged_and_the_control_stands_beside_them",),
+    ),
+    Mutant(
+        "a start near a cut is far from it",
+        "superpos/apart/starts.py",
+        "noise * F.norm",
+        "F.norm",
+        ("tests/test_submissions.py::test_a_start_at_a_cut_is_that_cut",),
+    ),
 )
 
 if __name__ == "__main__":
