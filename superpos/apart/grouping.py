@@ -20,11 +20,11 @@ def by_labels(gates: Float[Tensor, "B C"], active: Bool[Tensor, "B T"]) -> Int64
 def together(gates: Float[Tensor, "B C"], size: Float[Tensor, " C"]) -> Int64[Tensor, " C"]:
     """Components whose gates open together, as one group; nothing is told of what is active, or of how many there are.
 
-    Gates of one circuit often open on the same samples, those of others seldom. The graph of components, with the
-    correlation of two gates, where it is above 0, times the root of both sizes on its edges, is cut where it is thin: with N = D^{−1/2} S
-    D^{−1/2}, D the sums of the rows of S, as many groups as there are eigenvalues before the largest gap (normalised
-    cuts, Shi & Malik 2000); the eigenvectors are cut into groups by a pivoted QR decomposition, without a starting
-    point (Damle, Minden & Ying 2019).
+    Gates of one circuit often open on the same samples, those of others seldom. Take the graph of components with the
+    correlation of two gates, where it is above 0, times the root of both sizes on its edges, S, and the sums D of its
+    rows. It is cut where it is thin: N = D^{−1/2} S D^{−1/2} gives as many groups as it has eigenvalues before the
+    largest gap (normalised cuts, Shi & Malik 2000), and the eigenvectors are cut into groups by a pivoted QR
+    decomposition, without a starting point (Damle, Minden & Ying 2019).
 
     Args:
         gates: on samples of which nothing is known, many of them.

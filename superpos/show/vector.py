@@ -21,7 +21,7 @@ _ID = re.compile(r' id="([^"]*)"')
 _USED = re.compile(r'(?:href="#|url\(#)([^")]*)')
 _COLOUR = re.compile(r"(fill|stroke):(#[0-9a-f]{6})")
 _GROUP = re.compile(r"(<g\b[^>]*>|</g>)")
-_LETTER = re.compile(r'd="([^"]*)" transform="scale\(0\.015625\)"')  # on a grid of 64 to a hundredth of its size
+_LETTER = re.compile(r'(?<=\s)d="([^"]*)" transform="scale\(0\.015625\)"')  # on a grid of 64 to a hundredth of its size
 _MARK = re.compile(r'<path id="(\w+)"[^>]* style="([^"]*)"/>')
 _PLACED = re.compile(r'(<use href="#(\w+)"[^>]*?) style="([^"]*)"')
 _BARE = re.compile(r'<g id="(?:patch_1|patch_2)">\s*<path d="[^"]*" style="fill:#ffffff"/>\s*</g>')
