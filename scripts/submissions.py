@@ -15,7 +15,8 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from superpos import beds
+from superpos import apart, beds
+from superpos.apart import apd
 from superpos.apart.spd import Options, Spd, decompositions, spd
 from superpos.apart.submissions import SCORES, submit
 from superpos.apart.target import of_bed
@@ -27,11 +28,11 @@ CONTROLS = 2  # seeds of the control
 
 @dataclass(frozen=True)
 class Plan:
-    """One run of SPD on a bed; what it gives with labels, and without."""
+    """One run of SPD on a bed; what it gives with labels, and without. Or of APD, which needs none."""
 
     bed: str
     method: str
-    options: Options
+    options: Options | apd.Options
     seeds: tuple[int, ...] = SEEDS
 
 
@@ -56,6 +57,9 @@ def plans() -> Iterator[Plan]:
         yield Plan(bed, "spd-weighted", weighted)
         yield Plan(bed, "spd-input", replace(weighted, q=0.0))
         yield Plan(bed, "spd", replace(small, components=C, steps=steps // 2))
+    # APD is told what it needs: how many circuits there are, of which rank, and how many of them are active.
+    for bed, C, rank, active in (("exact-9", 9, 2, 1.0), ("exact-16", 16, 4, 1.0), ("dedicated-16", 16, 4, 2.5)):
+        yield Plan(bed, "apd", apd.Options(C, active, rank, beta=0.01, steps=8000, rate=1e-2), SEEDS[:2])
 
 
 def make(plan: Plan) -> None:
@@ -64,20 +68,33 @@ def make(plan: Plan) -> None:
     models = [trained(bed, plan, seed) for seed in plan.seeds]
     controls = [trained(bed.shuffled(), plan, seed) for seed in plan.seeds[:CONTROLS]]
     seconds = round(time.time() - start)
-    for labels in (True, False):
-        method = plan.method if labels else f"{plan.method}-unlabelled"
-        said = {"labels": labels, "method": method, "options": vars(plan.options)}
-        found = [d for model in models for d in decompositions(model, bed, **said)]
-        null = [d for model in controls for d in decompositions(model, bed.shuffled(), **said)]
+    twice = ((True, plan.method), (False, f"{plan.method}-unlabelled"))
+    for labels, method in ((False, plan.method),) if isinstance(plan.options, apd.Options) else twice:
+        found = [d for model in models for d in taken(model, bed, plan, method, labels)]
+        null = [d for model in controls for d in taken(model, bed.shuffled(), plan, method, labels)]
         folder = STORED / plan.bed / method
         made = {"seconds": seconds, "machine": machine(), "script": "scripts/submissions.py"}
         print(submit(bed, found, folder, control=null, **made), flush=True)
 
 
-def trained(bed: beds.Bed, plan: Plan, seed: int) -> Spd:
-    """SPD on a bed, with progress; on a processor one seed after the other is faster than several side by side."""
+def trained(bed: beds.Bed, plan: Plan, seed: int) -> Spd | apd.Apd:
+    """A method on a bed, with progress; on a processor one seed after the other is faster than several side by side."""
     with tqdm(total=plan.options.steps, desc=f"{bed.name} {plan.method} {seed}", mininterval=20) as bar:
-        return spd(of_bed(bed), plan.options, [seed], lambda step, _: bar.update(step - bar.n) and None)
+
+        def watch(step: int, _: object) -> None:
+            bar.update(step - bar.n)
+
+        if isinstance(plan.options, apd.Options):
+            return apd.apd(of_bed(bed), plan.options, [seed], watch)
+        return spd(of_bed(bed), plan.options, [seed], watch)
+
+
+def taken(model: Spd | apd.Apd, bed: beds.Bed, plan: Plan, method: str, labels: bool) -> list[apart.Decomposition]:
+    """The decompositions of a bed; the components of APD are groups by themselves."""
+    said = {"method": method, "options": vars(plan.options)}
+    if isinstance(model, apd.Apd):
+        return apd.decompositions(model, bed, **said)
+    return decompositions(model, bed, labels=labels, **said)
 
 
 def machine() -> str:

@@ -74,7 +74,7 @@ class Apd(nn.Module):
             self.V.append(self._drawn(f"APD V {k}", (width, pieces), size / width**0.5))
             self.U.append(self._drawn(f"APD U {k}", (pieces, out), size / out**0.5))
 
-    def attributions(self, A: Sequence[Float[Tensor, "B width"]]) -> Float[Tensor, "R B C"]:
+    def attributions(self, A: Sequence[Float[Tensor, "B _"]]) -> Float[Tensor, "R B C"]:
         """How much each component moves the outputs that count, to first order: Σ_o (Σ_l ⟨∂y_o/∂W_l, P_cl⟩)².
 
         Args:
@@ -94,7 +94,7 @@ class Apd(nn.Module):
         assert isinstance(moved, Tensor)
         return moved.square().sum(dim=2)
 
-    def active(self, A: Sequence[Float[Tensor, "B width"]]) -> Bool[Tensor, "R B C"]:
+    def active(self, A: Sequence[Float[Tensor, "B _"]]) -> Bool[Tensor, "R B C"]:
         """Which components are kept: those with the k·B largest attributions of the batch."""
         with torch.no_grad():
             found = self.attributions(A).flatten(1)

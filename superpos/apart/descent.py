@@ -48,8 +48,9 @@ class Descent:
                 loss.backward()
                 self.optimizer.step()
                 self.done = max(step + 1, 0)
-                look = watch is not None and step >= 0 and step % OFTEN == 0
-                if look and watch(step, {name: x.detach() for name, x in found.items()}):
+                if watch is None or step < 0 or step % OFTEN:
+                    continue
+                if watch(step, {name: x.detach() for name, x in found.items()}):
                     break
         except KeyboardInterrupt:
             pass
