@@ -59,7 +59,7 @@ def plans() -> Iterator[Plan]:
         yield Plan(bed, "spd", replace(small, components=C, steps=steps // 2))
     # APD is told what it needs: how many circuits there are, of which rank, and how many of them are active.
     for bed, C, rank, active in (("exact-9", 9, 2, 1.0), ("exact-16", 16, 4, 1.0), ("dedicated-16", 16, 4, 2.5)):
-        yield Plan(bed, "apd", apd.Options(C, active, rank, beta=0.01, steps=8000, rate=1e-2), SEEDS[:2])
+        yield Plan(bed, "apd", apd.Options(C, active, rank, steps=3000, rate=2e-2), SEEDS[:2])
 
 
 def make(plan: Plan) -> None:
