@@ -49,7 +49,7 @@ class Table:
         """The cells, row by row, with a head."""
         columns = {**self.given, **self.trivial}
         won = {name: self.won(name) for name in self.given}
-        rows = [["", *columns]]
+        rows = [["score", *columns]]
         for kind, words, _ in KINDS:
             cells = [f"{getattr(s, kind)}{MARK * (kind in won.get(name, ()))}" for name, s in columns.items()]
             rows.append([words, *cells])
