@@ -157,7 +157,6 @@ def test_a_chapter_is_read_run_moved_and_saved(lab, browser):
         " const place = cells.findIndex(cell => cell.model.sharedModel.source.includes('figures.style()'));"
         " content.activeCellIndex = place; cells[place].inputHidden = false; content.mode = 'edit'; }"
     )
-    page.wait_for_function("document.activeElement?.closest('.jp-Cell')?.innerText.includes('figures.style()')")
     page.keyboard.press("Control+End")
     page.keyboard.type("\nadded = 1")
     do(page, "docmanager:save")
