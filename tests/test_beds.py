@@ -15,6 +15,7 @@ from superpos import beds, exact
 from superpos.beds import NONE, Bed, Inputs, building, cuts, folder, instances, pieces, tie
 from superpos.circuits import MLPCircuits, ResidualCircuits
 from superpos.network import Network
+from superpos.sampling import generator
 from superpos.tensors import digest, write_tensors
 
 NAMES = superpos.bed.names()
@@ -515,7 +516,9 @@ def test_rows_of_one_norm_make_neurons_dearer_by_exactly_that_root() -> None:
         w = torch.tensor([[0.0, 1.0], [1.0, 0.0]]).double().expand(2, n * n, 2, 2).contiguous()
         small = MLPCircuits(w, torch.zeros(2, n * n, 2).double())
         network = exact.embed(small, bound=2.0, reach=1.0)
-        bed = beds.make("turned", 1, "", network, small, 1, Inputs(torch.rand(1, 64, 2).double() + 0.5))
+        bed = beds.make(
+            "turned", 1, "", network, small, 1, Inputs(torch.rand((1, 64, 2), generator=generator(0)).double() + 0.5)
+        )
         samples = bed.samples(100, seed=0)
         truth, neurons = (cuts.losses(bed, cut(bed, samples), samples) for cut in (cuts.circuits, cuts.neurons))
         assert truth.L0 == truth.weighted == 4.0
