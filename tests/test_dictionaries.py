@@ -345,7 +345,8 @@ def test_snippets_for_other_tools_are_python():
     page = (Path(__file__).parents[1] / "book/use-it-with.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     assert len(blocks) == 6
-    given = {name for cell in re.findall(r"ipython3\n(.*?)```", page, re.DOTALL) for name in bound(ast.parse(cell))}
+    cells = re.findall(r"ipython3\n(?::.*?\n)*(.*?)```", page, re.DOTALL)  # without the tags, which start with a colon
+    given = {name for cell in cells for name in bound(ast.parse(cell))}
     made: set[str] = set()
     for block in blocks:
         tree = ast.parse(block)

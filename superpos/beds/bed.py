@@ -175,8 +175,8 @@ class Bed:
     def shuffled(self, seed: int = 0) -> "Bed":
         """The control: the circuits' own weights shuffled among their places, in every matrix; all else stays.
 
-        Nothing of the circuits is left in it, but the same numbers in the same places: what a decomposition of it is
-        said to have found of the circuits is an artefact of the score.
+        The same numbers are in the same places, but have nothing in common with any circuit, on either half of a
+        chessboard (`Part.shuffled`): what a decomposition of it is said to have found of them is an artefact of the score.
         """
         g = generator(seed, "shuffled")
         return replace(self, parts=tuple(part.shuffled(g) if part.own else part for part in self.parts), control=seed)

@@ -7,9 +7,10 @@ from functools import cached_property
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 
 _MOST = 1 << 24  # numbers in which circuits are looked at one by one
-_SHUFFLES = 64  # of which the best is taken as the control
+_ROUNDS, _PAIRS = 512, 512  # exchanges that make a control unlike the circuits, each the best of so many
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,18 +69,26 @@ class Part:
         """The matrix itself: what is the circuits' own, and what is shared."""
         return self.own_weights + self.kept
 
+    @cached_property
+    def halves(self) -> Float[Tensor, "2 out in"]:
+        """1 on the white squares of a chessboard, and on the black ones; 0 elsewhere."""
+        out, width = self.W.shape
+        colour = (torch.arange(out, device=self.U.device)[:, None] + torch.arange(width, device=self.U.device)) % 2
+        return torch.stack([colour == half for half in (0, 1)]).to(self.U)
+
     def shuffled(self, g: torch.Generator) -> "Part":
         """The same, with the circuits' own weights shuffled among the places where they have any.
 
-        Of several shuffles it is the one that has least in common with what was there, in the whole and in the mean of
-        the circuits: in a small matrix chance alone, or a mean that is not 0, would leave a good part of it.
+        Chance alone would leave part of a small matrix as it was. So numbers are exchanged until what is there has
+        nothing in common with the circuits, neither on the white nor on the black half of any of them.
         """
         own = self.own_weights
         places = own.flatten().nonzero()[:, 0]
-        numbers, mixed = own.flatten()[places], own.flatten().clone()
-        shuffles = [numbers[torch.randperm(len(places), generator=g)] for _ in range(_SHUFFLES)]
-        circuits = self.components.flatten(1)[:, places] if len(self.U) * len(places) <= _MOST else numbers[None]
-        mixed[places] = min(shuffles, key=lambda one: _common(one, numbers, circuits))
+        mixed = own.flatten().clone()
+        circuits = self.components if len(self.U) * len(places) <= _MOST else own[None]
+        halves = (self.halves[:, None] * circuits).flatten(0, 1).flatten(1)[:, places]
+        shuffle = torch.randperm(len(places), generator=g).to(places.device)
+        mixed[places] = _unlike(mixed[places][shuffle], normalize(halves, dim=1), g)
         return replace(self, mixed=mixed.view(own.shape))
 
     def folded(self, *, carries: bool) -> "Part":
@@ -99,8 +108,14 @@ class Part:
         return replace(self, b=bias.new_zeros(len(bias)), U=U, V=V, shared=shared, mixed=mixed)
 
 
-def _common(one: Float[Tensor, " n"], numbers: Float[Tensor, " n"], circuits: Float[Tensor, "T n"]) -> float:
-    """What a shuffle has in common with the numbers, and with each circuit where this one has weights."""
-    there = one.square() @ (circuits != 0).to(one).mT
-    cosines = (circuits @ one) / (there * circuits.square().sum(dim=1)).sqrt().clamp_min(1e-12)
-    return cosines.mean().abs().item() + (one @ numbers).abs().item() / numbers.square().sum().item()
+def _unlike(one: Float[Tensor, " n"], known: Float[Tensor, "k n"], g: torch.Generator) -> Float[Tensor, " n"]:
+    """The numbers in an order in which their inner products with what is known are as small as exchanges make them."""
+    one, inner = one.clone(), known @ one
+    for _ in range(_ROUNDS):
+        here, there = torch.randint(len(one), (2, _PAIRS), generator=g).to(one.device)
+        after = inner[:, None] + (known[:, here] - known[:, there]) * (one[there] - one[here])
+        best = after.square().sum(dim=0).argmin()
+        if after[:, best].square().sum() < inner.square().sum():
+            swap = torch.stack([here[best], there[best]])
+            one[swap], inner = one[swap.flip(0)], after[:, best]
+    return one

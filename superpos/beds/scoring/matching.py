@@ -74,9 +74,7 @@ def likeness(held: Held, d: Decomposition) -> Likeness:
 def _inner(part: Part, d: Decomposition, names: Int64[Tensor, " G"]) -> tuple[Tensor, Tensor, Tensor]:
     """Over both halves of a matrix: ⟨P̂_g, P_t⟩, |P̂_g|², |P_t|²."""
     V, U, group = d.V[part.path], d.U[part.path], d.group[part.path]
-    out, width = part.W.shape
-    colour = (torch.arange(out)[:, None] + torch.arange(width)).flatten() % 2
-    white = torch.stack([colour == half for half in (0, 1)]).to(U)
+    white = part.halves.flatten(1).to(U)
     P = part.components.flatten(1)
     inner, size = U.new_zeros(2, len(names), len(P)), U.new_zeros(2, len(names))
     for g, name in enumerate(names):
