@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from superpos import (
+        apart,
         balanced,
         beds,
         circuits,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "apart",
     "balanced",
     "bed",
     "beds",

@@ -12,11 +12,11 @@ import torch
 from superpos import beds, sweep
 from superpos.apart import readings
 from superpos.apart.dictionaries import Dictionary, Run, Training, autoencoder, transcoder
-from superpos.apart.evidence import areas, match
 from superpos.apart.nonnegative import factors, split
 from superpos.apart.study import SCORES, Study, best, studied, studies
 from superpos.apart.transcoded import components, likeness, owners, transcoders
 from superpos.beds import Bed
+from superpos.beds.scoring.evidence import areas, match
 from superpos.sampling import distinct, generator
 
 QUICK = Training(steps=30, batch=32)

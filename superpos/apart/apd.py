@@ -16,6 +16,8 @@ from superpos.beds import Bed
 from superpos.checks import check_count, check_number, check_positive
 from superpos.sampling import generator
 
+__all__ = ["Apd", "Options", "apd", "decompositions", "train"]
+
 _TINY = 1e-16  # under the root of a length: the slope of a power below 1 is infinite at 0
 
 

@@ -11,6 +11,8 @@ from torch import Tensor
 from superpos.checks import check_count, check_number, check_positive, check_seed, check_tensor
 from superpos.sampling import generator
 
+__all__ = ["Dictionary", "Run", "Training", "autoencoder", "transcoder"]
+
 Watch = Callable[[int, Float[Tensor, " R"]], bool | None]
 
 

@@ -5,6 +5,8 @@ from jaxtyping import Bool, Float, Int64
 from scipy.linalg import qr
 from torch import Tensor
 
+__all__ = ["by_labels", "together"]
+
 _NONE = 1e-12  # a gate that never opens, a component without neighbours
 
 

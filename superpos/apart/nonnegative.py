@@ -10,6 +10,8 @@ from torch import Tensor
 from superpos.checks import check_count, check_tensor
 from superpos.sampling import generator
 
+__all__ = ["Factors", "factors", "split"]
+
 _ROUNDS = 60
 _TINY = 1e-12
 

@@ -18,6 +18,8 @@ from superpos.beds import Bed
 from superpos.checks import check_count, check_number, check_positive
 from superpos.sampling import generator
 
+__all__ = ["Options", "Spd", "decompositions", "spd", "train"]
+
 _LEAK = 0.01  # slope of gates beyond [0, 1] in training, so that a gate that is shut can open again
 BANK = 1 << 15  # samples drawn once, from which the batches are taken
 MANY = 4096  # samples on which it is seen which gates open together
@@ -36,7 +38,7 @@ class Options:
         beta: β, the price of a gate.
         fade: the price at the end, as a share of β: over the second half of the steps it falls to this.
         p: the power of a gate in the penalty.
-        masks: drawn uniformly from [g, 1], or one of its ends: "uniform" or "ends".
+        masks: drawn uniformly from [g, 1], or one of its ends, or the gates themselves: "uniform", "ends" or "gates".
         steps, batch, rate: of Adam; the rate falls to 0 as a cosine.
         warm: steps before these, of faithfulness alone.
         width: of the hidden layer of gates.
@@ -48,7 +50,7 @@ class Options:
     beta: float = 1e-3
     fade: float = 1.0
     p: float = 1.0
-    masks: Literal["uniform", "ends"] = "uniform"
+    masks: Literal["uniform", "ends", "gates"] = "uniform"
     steps: int = 4000
     batch: int = 256
     rate: float = 5e-3
@@ -62,7 +64,7 @@ class Options:
             check_positive(name, getattr(self, name))
         check_number("q", self.q, at_least=0.0)
         check_number("warm", self.warm, at_least=0.0)
-        for name, allowed in (("gates", ("component", "input")), ("masks", ("uniform", "ends"))):
+        for name, allowed in (("gates", ("component", "input")), ("masks", ("uniform", "ends", "gates"))):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; it must be {' or '.join(map(repr, allowed))}")
 
@@ -201,8 +203,10 @@ def _terms(
     for i, k in enumerate(places):
         logits = model.logits(i, A[k])
         low, high = leaky_relu(logits, _LEAK).clamp_max(1), 1 - leaky_relu(1 - logits.relu(), _LEAK)
-        r = torch.stack([torch.rand(low.shape[1:], generator=g) for g in draws]).to(low.device)
-        masks[i] = low + (1 - low) * (r if o.masks == "uniform" else (r < 0.5).to(r))
+        if o.masks == "gates":  # not drawn, so what leaks has to be kept out of them: it is in the gradient alone
+            masks[i] = low + (low.clamp(0, 1) - low).detach()
+        else:
+            masks[i] = low + (1 - low) * _drawn(o.masks, low, draws)
         price = (high + 1e-8) ** o.p
         if o.q:
             own = target.apart[i].own
@@ -221,6 +225,12 @@ def _terms(
         each = [off(k, {i: masks[i]}) for i, k in enumerate(places)]
         terms["one at a time"] = torch.stack(each).mean(dim=0)
     return terms
+
+
+def _drawn(law: str, gates: Float[Tensor, "R B C"], draws: list[torch.Generator]) -> Float[Tensor, "R B C"]:
+    """How far each mask is opened beyond its gate, from 0 to 1."""
+    r = torch.stack([torch.rand(gates.shape[1:], generator=g) for g in draws]).to(gates.device)
+    return r if law == "uniform" else (r < 0.5).to(r)
 
 
 def decompositions(model: Spd, bed: Bed, *, labels: bool, method: str, **more: object) -> list[Decomposition]:

@@ -12,6 +12,8 @@ from superpos.beds.cuts import Cut
 from superpos.checks import check_number
 from superpos.sampling import generator
 
+__all__ = ["started"]
+
 
 def started(target: Target, options: Options, seeds: Sequence[int], cut: Cut, *, noise: float = 0.0) -> Spd:
     """SPD before its first step, with the components of a cut; their gates are drawn as ever. Chapter 16.

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from superpos.apart import readings
 from superpos.apart.dictionaries import Run, Training, autoencoder
-from superpos.apart.evidence import match
 from superpos.apart.nonnegative import factors, split
 from superpos.apart.transcoded import components, likeness, transcoders
 from superpos.beds import Bed, Samples, bed
+from superpos.beds.scoring.evidence import match
 
 SITES = ("input", "output", "matrix")
 LEARNT = ("l1", "top", "nmf", "transcoder")

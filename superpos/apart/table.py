@@ -76,14 +76,14 @@ class Table:
         return "\n".join([*lines, *self.notes()])
 
     def _repr_html_(self) -> str:
-        head, *body = ([html.escape(cell) for cell in row] for row in self.grid())
+        head, *body = ([_marked(cell) for cell in row] for row in self.grid())
         top = "".join(f'<th scope="col">{cell}</th>' for cell in head)
         rows = "".join(
             f'<tr><th scope="row">{name}</th>' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
             for name, *cells in body
         )
         notes = "<br>".join(map(html.escape, self.notes()))
-        return f"<table><thead><tr>{top}</tr></thead><tbody>{rows}</tbody></table><p>{notes}</p>"
+        return f'<table class="scores"><thead><tr>{top}</tr></thead><tbody>{rows}</tbody></table><p>{notes}</p>'
 
 
 def table(bed: Bed, decompositions: Mapping[str, Decomposition], *, trivial: bool = True) -> Table:
@@ -112,6 +112,13 @@ def _on(bed: Bed, d: Decomposition) -> Bed:
     """The bed, or its control, that a decomposition is of."""
     seed = d.about.get("control")
     return bed if seed is None else bed.shuffled(seed)
+
+
+def _marked(cell: str) -> str:
+    """A cell in HTML; where there is no room, a page may leave out the spread."""
+    value, between, spread = html.escape(cell).partition(" ± ")
+    mark = MARK * spread.endswith(MARK)
+    return f'{value}<span class="spread">{between}{spread.removesuffix(MARK)}</span>{mark}' if between else value
 
 
 def _value(scores: Scores, kind: str) -> float:

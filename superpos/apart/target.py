@@ -9,6 +9,8 @@ from torch import Tensor
 
 from superpos.beds import Bed
 
+__all__ = ["Matrix", "Target", "of_bed"]
+
 
 @dataclass(frozen=True, eq=False)
 class Matrix:

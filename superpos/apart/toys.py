@@ -13,6 +13,8 @@ from superpos.apart.target import Matrix, Target, states
 from superpos.checks import check_count, check_seed
 from superpos.sampling import generator
 
+__all__ = ["features", "recovered", "toy"]
+
 CHANCE = 0.05  # of a feature to be there
 TINY = 1e-12
 

@@ -10,6 +10,8 @@ from superpos.apart.decomposition import SHARED, Decomposition
 from superpos.apart.dictionaries import Dictionary, Run, Training, transcoder
 from superpos.beds import Bed
 
+__all__ = ["components", "transcoders"]
+
 _LABELLED, _SEED = 4096, 1 << 41  # the samples by which latents are said to be of a circuit
 
 

@@ -31,12 +31,12 @@ def truth(bed: Bed) -> Decomposition:
 
 def neurons(bed: Bed) -> Decomposition:
     """One component for each neuron: the row that it reads with, or the column that it writes. Chapter 15."""
-    return _cut(bed, "neurons", _neurons)
+    return _cut(bed, "neurons", lambda part: part.neurons)
 
 
 def singular(bed: Bed) -> Decomposition:
     """One component for each singular value. Chapter 15."""
-    return _cut(bed, "singular vectors", _singular)
+    return _cut(bed, "singular vectors", lambda part: part.directions)
 
 
 def weights(bed: Bed) -> Decomposition:
@@ -122,19 +122,6 @@ def _mostly(bed: Bed, gates: Float[Tensor, "B C"], adds: Float[Tensor, "B C"]) -
     first, second = (mean @ adds).topk(2, dim=0).values
     alone = (mean @ adds).argmax(dim=0).where(first > _ALONE * second, SHARED)
     return (mean @ (gates * adds)).argmax(dim=0).where(gates.any(dim=0), alone)
-
-
-def _neurons(part: Part) -> Factors:
-    W = part.own_weights if part.relu else part.own_weights.mT
-    used = W.any(dim=1)
-    unit, weights = torch.eye(len(W)).to(W)[:, used], W[used].mT
-    return (weights, unit) if part.relu else (unit, weights)
-
-
-def _singular(part: Part) -> Factors:
-    U, s, V = torch.linalg.svd(part.own_weights, full_matrices=False)
-    live = s > _LEAST
-    return V.mT[:, live], (U * s)[:, live]
 
 
 def _weights(part: Part) -> Factors:

@@ -176,7 +176,7 @@ class Bed:
         """The control: the circuits' own weights shuffled among their places, in every matrix; all else stays.
 
         The same numbers are in the same places, but have nothing in common with any circuit, on either half of a
-        chessboard (`Part.shuffled`): what a decomposition of it is said to have found of them is an artefact of the score.
+        chessboard (`Part.shuffled`): what of them a decomposition of it is said to have found is an artefact.
         """
         g = generator(seed, "shuffled")
         return replace(self, parts=tuple(part.shuffled(g) if part.own else part for part in self.parts), control=seed)

@@ -62,13 +62,9 @@ def neurons(bed: Bed, samples: Samples) -> Cut:
     V, U, gates, states = {}, {}, {}, list(bed.states(samples.inputs.double()))
     for part, A, after in zip(bed.parts, states[:-1], states[1:], strict=True):
         if part.own:
-            W = part.own_weights
-            rows = W if part.relu else W.mT
-            used = rows.abs().sum(dim=1) > 0
-            unit = torch.eye(len(rows), dtype=W.dtype)[:, used]
-            V[part.path], U[part.path] = (rows[used].mT, unit) if part.relu else (unit, rows[used].mT)
+            V[part.path], U[part.path] = part.neurons
             needed = (after > 0) | (A @ part.kept.mT + part.b > 0) if part.relu else A > 0
-            gates[part.path] = needed.double()[:, used]
+            gates[part.path] = needed.double()[:, part.own_weights.any(dim=int(part.relu))]
     return Cut(V, U, gates)
 
 
@@ -76,10 +72,8 @@ def directions(bed: Bed, samples: Samples) -> Cut:
     """The singular vectors of every matrix, all with gate 1: nothing is known of what is active. Chapter 15."""
     V, U, gates = {}, {}, {}
     for part in bed.matrices:
-        left, s, right = torch.linalg.svd(part.own_weights, full_matrices=False)
-        rank = int((s > 1e-9 * s[0]).sum())
-        U[part.path], V[part.path] = left[:, :rank] * s[:rank], right[:rank].mT
-        gates[part.path] = left.new_ones(len(samples.inputs), rank)
+        V[part.path], U[part.path] = part.directions
+        gates[part.path] = part.W.new_ones(len(samples.inputs), part.directions[0].shape[1])
     return Cut(V, U, gates)
 
 

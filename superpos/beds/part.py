@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 _MOST = 1 << 24  # numbers in which circuits are looked at one by one
+_RANK = 1e-9  # a smaller share of the largest singular value is rounding
 _ROUNDS, _PAIRS = 512, 512  # exchanges that make a control unlike the circuits, each the best of so many
 
 
@@ -68,6 +69,21 @@ class Part:
     def W(self) -> Float[Tensor, "out in"]:
         """The matrix itself: what is the circuits' own, and what is shared."""
         return self.own_weights + self.kept
+
+    @cached_property
+    def neurons(self) -> tuple[Float[Tensor, "in C"], Float[Tensor, "out C"]]:
+        """V and U of the circuits' own weights, cut into what neurons read; without a ReLU, into what they write."""
+        W = self.own_weights if self.relu else self.own_weights.mT
+        used = W.any(dim=1)
+        unit, weights = torch.eye(len(W)).to(W)[:, used], W[used].mT
+        return (weights, unit) if self.relu else (unit, weights)
+
+    @cached_property
+    def directions(self) -> tuple[Float[Tensor, "in C"], Float[Tensor, "out C"]]:
+        """V and U of the circuits' own weights, cut into singular vectors."""
+        U, s, V = torch.linalg.svd(self.own_weights, full_matrices=False)
+        live = s > _RANK * s[0]
+        return V.mT[:, live], (U * s)[:, live]
 
     @cached_property
     def halves(self) -> Float[Tensor, "2 out in"]:

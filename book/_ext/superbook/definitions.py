@@ -12,7 +12,8 @@ from typing import Literal
 
 from .places import ROOT
 
-Named = ast.FunctionDef | ast.ClassDef | ast.Assign
+Constant = ast.Assign | ast.AnnAssign
+Named = ast.FunctionDef | ast.ClassDef | Constant
 Kind = Literal["function", "class", "data", "method", "staticmethod", "property"]
 
 
@@ -83,8 +84,9 @@ def define(name: str) -> Definition:
     module, _, short = name.rpartition(".")
     home, node = find(module, short)
     text = parsed(home)[1]
-    if isinstance(node, ast.Assign):
-        return Definition(name, "data", home, f" = {_source(text, node.value)}", _comment(text, node))
+    if isinstance(node, Constant):
+        value = f" = {_source(text, node.value)}" if node.value else ""
+        return Definition(name, "data", home, value, _comment(text, node))
     doc = ast.get_docstring(node) or ""
     if isinstance(node, ast.FunctionDef):
         return Definition(name, "function", home, signature(text, node), doc)
@@ -98,7 +100,7 @@ def find(module: str, name: str) -> tuple[str, Named]:
     for node in ast.walk(parsed(module)[0]):
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name and not _overloads(node):
             return module, node
-        if isinstance(node, ast.Assign) and name in _targets(node):
+        if isinstance(node, Constant) and name in _targets(node):
             return module, node
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             for alias in node.names:
@@ -175,7 +177,7 @@ def _lines(text: str) -> list[str]:
     return text.splitlines()
 
 
-def _comment(text: str, node: ast.Assign) -> str:
+def _comment(text: str, node: Constant) -> str:
     """What stands beside a constant, as a sentence."""
     line = text.splitlines()[node.end_lineno - 1 if node.end_lineno else 0]
     said = line.partition("# ")[2].strip()
@@ -186,5 +188,6 @@ def _names(node: ast.expr) -> list[ast.Name]:
     return [one for one in ast.walk(node) if isinstance(one, ast.Name)]
 
 
-def _targets(node: ast.Assign) -> set[str]:
-    return {target.id for target in node.targets if isinstance(target, ast.Name)}
+def _targets(node: Constant) -> set[str]:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return {target.id for target in targets if isinstance(target, ast.Name)}

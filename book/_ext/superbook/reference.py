@@ -30,7 +30,12 @@ SCRIPT = re.compile(  # an index after a single letter, with or without a mark; 
 MATHEMATICAL = re.compile("([\U0001d400-\U0001d7ff])")
 SIGNATURE = re.compile(r'<dt class="sig .*?</dt>', re.DOTALL)
 LISTED = re.compile(r"<(/?)d[ld]>")
-ALSO = ("compression", "blocks")  # modules whose names a user meets without calling them from `superpos`
+METHODS = ("target", "spd", "apd", "starts", "grouping", "dictionaries", "transcoded", "nonnegative", "toys")
+ALSO = (  # modules whose names a user meets without calling them from `superpos`
+    "compression",
+    "blocks",
+    *(f"apart.{method}" for method in METHODS),
+)
 CODE = re.compile(r"(`[^`]*`|\*\*[^*]+\*\*|\*[A-Z][^*]*\*)")  # what is Markdown already: code, and a few words marked
 SPECIAL = re.compile(r"([*$<>\[\]{}\\])|(?<!\w)(_)|(_)(?!\w)")
 
