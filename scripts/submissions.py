@@ -34,6 +34,7 @@ class Plan:
     method: str
     options: Options | apd.Options
     seeds: tuple[int, ...] = SEEDS
+    controls: int = CONTROLS
 
 
 def main(asked: list[str]) -> None:
@@ -45,18 +46,21 @@ def main(asked: list[str]) -> None:
 
 def plans() -> Iterator[Plan]:
     """All runs."""
-    small = Options(192, p=1.0, beta=2e-2, rate=1e-2, steps=20_000)
+    small = Options(192, p=1.0, beta=2e-2, rate=1e-2, steps=10_000)
     yield Plan("dedicated-16", "spd", Options(96, p=2.0, beta=2e-3, rate=1e-2, steps=8000))
-    yield Plan(
-        "dedicated-16",
-        "spd-weighted",
-        Options(96, "input", 1.0, beta=2e-2, fade=0.05, masks="ends", width=128, rate=1e-2, steps=8000),
-    )
-    for bed, C, beta, steps in (("exact-16", 192, 8e-2, 20_000), ("trained-16", 192, 8e-2, 12_000)):
-        weighted = Options(C, "input", 1.0, beta=beta, fade=0.03, masks="ends", width=128, rate=1e-2, steps=steps)
-        yield Plan(bed, "spd-weighted", weighted)
-        yield Plan(bed, "spd-input", replace(weighted, q=0.0))
-        yield Plan(bed, "spd", replace(small, components=C, steps=steps // 2))
+    both = Options(192, "input", 1.0, beta=8e-2, fade=0.03, masks="ends", width=128, rate=1e-2, steps=20_000)
+    yield Plan("dedicated-16", "spd-weighted", replace(both, components=96, beta=2e-2, fade=0.05, steps=8000))
+    yield Plan("exact-16", "spd-weighted", both)
+    yield Plan("exact-16", "spd-input", replace(both, q=0.0))
+    yield Plan("exact-16", "spd", small)
+    yield Plan("exact-64", "spd-weighted", replace(both, components=512), SEEDS[:2], 1)
+    yield Plan("trained-16", "spd-weighted", replace(both, steps=12_000), SEEDS[:2], 1)
+    two = replace(both, components=128, beta=0.12, steps=16_000)
+    yield Plan("exact-16-z2", "spd-weighted", two)
+    yield Plan("exact-16-z3", "spd-weighted", two, SEEDS[:2], 1)
+    redundant = replace(both, components=256, beta=1e-2, fade=1.0, masks="uniform", steps=15_000)
+    yield Plan("balanced-48", "spd-weighted", redundant)
+    yield Plan("residual-32", "spd-weighted", replace(redundant, components=128, steps=8000))
     # APD is told what it needs: how many circuits there are, of which rank, and how many of them are active.
     for bed, C, rank, active in (("exact-9", 9, 2, 1.0), ("exact-16", 16, 4, 1.0), ("dedicated-16", 16, 4, 2.5)):
         yield Plan(bed, "apd", apd.Options(C, active, rank, steps=3000, rate=2e-2), SEEDS[:2])
@@ -66,7 +70,7 @@ def make(plan: Plan) -> None:
     """Run it on the bed and on its control, and store it with labels and without."""
     bed, start = beds.bed(plan.bed), time.time()
     models = [trained(bed, plan, seed) for seed in plan.seeds]
-    controls = [trained(bed.shuffled(), plan, seed) for seed in plan.seeds[:CONTROLS]]
+    controls = [trained(bed.shuffled(), plan, seed) for seed in plan.seeds[: plan.controls]]
     seconds = round(time.time() - start)
     twice = ((True, plan.method), (False, f"{plan.method}-unlabelled"))
     for labels, method in ((False, plan.method),) if isinstance(plan.options, apd.Options) else twice:

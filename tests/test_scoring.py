@@ -19,6 +19,7 @@ from superpos import apart, beds
 from superpos.__main__ import OK, REFUSED, main
 from superpos.apart import Decomposition, trivial
 from superpos.beds.scoring import Score, Scores, score
+from superpos.beds.scoring.latents import latents
 from superpos.beds.scoring.matching import likeness
 from superpos.beds.scoring.running import replaced
 from superpos.beds.scoring.scores import KINDS
@@ -149,7 +150,7 @@ def test_too_many_weights_are_refused():
 
 @pytest.mark.parametrize("name", ["exact-16", "dedicated-16", "trained-16", "exact-16-z2"])
 def test_nothing_is_found_in_the_control(name):
-    """The mean over shuffles, and over what needs no method, within two standard errors of it at most."""
+    """The mean over shuffles, and over what needs no method; the half on which a match was chosen flatters it."""
     cosines, r2s, lenient = [], [], []
     for seed in range(4):
         control = beds.bed(name).shuffled(seed)
@@ -159,9 +160,9 @@ def test_nothing_is_found_in_the_control(name):
             cosines.append(float(cosine.mean()))
             r2s.append(float(r2.mean()))
             lenient.append(best_of(alike))
-    assert abs(sum(cosines) / len(cosines)) <= 0.02, cosines
-    assert sum(r2s) / len(r2s) <= 0.005
-    assert sum(lenient) / len(lenient) > 0.02  # of groups that are matched and scored on the same weights
+    assert abs(sum(cosines) / len(cosines)) <= 0.01, cosines
+    assert max(r2s) <= 0.005
+    assert sum(lenient) > 2 * abs(sum(cosines))  # of groups that are matched and scored on the same weights
 
 
 def best_of(alike: Any) -> float:

@@ -157,13 +157,20 @@ def spd(target: Target, options: Options, seeds: Sequence[int], watch: Watch | N
         watch: is told the step and the terms, every 100 steps; if it returns True the training ends there, as it does
             when it is interrupted from the keyboard.
 
-    Source: Bushnaq, Braun & Sharkey (2025). Gates that read the whole input, and the weighted penalty, are ours.
+    Source: Bushnaq, Braun & Sharkey (2025); gates that read the whole input are an option of the authors' later code.
+    The weighted penalty, masks at the ends or at the gates, and a price that falls are ours.
     """
     return train(Spd(target, options, seeds), watch)
 
 
-def train(model: Spd, watch: Watch | None = None) -> Spd:
-    """The same from components that are given: those that the model has."""
+def train(model: Spd, watch: Watch | None = None, *, components: bool = True) -> Spd:
+    """The same from components that are given: those that the model has.
+
+    Args:
+        model: where it starts, as `superpos.apart.starts.started` makes it.
+        watch: as of `spd`.
+        components: whether they are trained too, or gates alone.
+    """
     o, target = model.options, model.target
     bank = states(target, target.draw(BANK, model.seeds[0] + (1 << 30)))
     at_stake = stake(target, bank)
@@ -178,7 +185,10 @@ def train(model: Spd, watch: Watch | None = None) -> Spd:
         return found | _terms(model, [x[chosen.to(x.device)] for x in bank], draws, at_stake)
 
     gates = [*model.first, *model.offset, *model.last, *model.base]
-    descent = Descent([*model.V, *model.U, *gates], steps=o.steps, warm=o.warm, rate=o.rate)
+    learnt = [*model.V, *model.U, *gates] if components else gates
+    for x in learnt:
+        x.requires_grad_()
+    descent = Descent(learnt, steps=o.steps, warm=o.warm if components else 0, rate=o.rate)
     descent.run(terms, lambda now: {"penalty": o.beta * o.fade ** max(0.0, 2 * now - 1)}, watch)
     model.done = descent.done
     return model.requires_grad_(False)

@@ -33,7 +33,8 @@ def started(target: Target, options: Options, seeds: Sequence[int], cut: Cut, *,
     check_number("noise", noise, at_least=0.0)
     model = Spd(target, options, seeds)
     for k, m in enumerate(target.apart):
-        V, U = cut.V[m.path].float(), cut.U[m.path].float()
+        live = cut.V[m.path].any(dim=0) & cut.U[m.path].any(dim=0)  # not the pieces of weights that are 0
+        V, U = cut.V[m.path][:, live].float(), cut.U[m.path][:, live].float()
         n = V.shape[1]
         if n > options.components:
             raise ValueError(f"options has {options.components} components; the cut has {n} in the matrix {m.path!r}")
