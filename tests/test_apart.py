@@ -275,6 +275,38 @@ def test_all_components_together_are_the_network():
         assert torch.allclose(made[0], A[-1], atol=1e-5)
 
 
+def test_a_mask_is_that_of_all_pieces_of_a_component():
+    """The rank above 1, and masks that differ: each component is left out in one piece."""
+    model = apd.Apd(layered(), replace(APD, components=3, rank=2), (0, 1))
+    A = states(model.target, model.target.draw(7, 0))
+    on = torch.rand((2, 7, 3), generator=generator(0, "masks"))
+    made = model.outputs(A[0], on)
+    for r in range(2):
+        for b in range(7):
+            a, k = A[0][b], 0
+            for m in model.target.matrices:
+                W = m.kept.clone()
+                if m.own is not None:
+                    for c in range(3):
+                        V, U = model.V[k][r, :, 2 * c : 2 * c + 2], model.U[k][r, 2 * c : 2 * c + 2]
+                        W += on[r, b, c] * (V @ U).mT
+                    k += 1
+                a = W @ a + m.b
+                a = a.relu() if m.relu else a
+            assert torch.allclose(made[r, b], a, atol=1e-4)
+
+
+def test_gates_alone_are_trained_where_components_are_held():
+    model = spd.Spd(single(), replace(SPD, steps=30), (0,))
+    before = [x.clone() for x in (*model.V, *model.U, *model.last)]
+    spd.train(model, components=False)
+    *factors, last = (torch.equal(x, y) for x, y in zip(before, (*model.V, *model.U, *model.last), strict=True))
+    assert all(factors)
+    assert not last
+    spd.train(model)
+    assert not torch.equal(before[0], model.V[0])
+
+
 def test_decompositions_of_a_bed():
     bed = beds.bed("exact-9")
     options = apd.Options(9, 1.0, rank=2, steps=2, batch=16)

@@ -1,6 +1,7 @@
 """Stored submissions say what their decompositions are worth; those of strangers are read, shown and marked alike."""
 
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import torch
 
 from superpos import apart, beds
 from superpos.apart import Decomposition, levels, trivial
+from superpos.apart.costs import cost
 from superpos.apart.spd import Options
 from superpos.apart.starts import started
 from superpos.apart.submissions import Submission, stored, submissions, submit
@@ -186,6 +188,39 @@ def test_noise_of_a_start_is_as_large_as_is_said():
     for k in range(len(plain.V)):
         off = (rough.V[k] - plain.V[k]).square().sum() / plain.V[k].square().sum()
         assert off.item() == pytest.approx(0.09, rel=0.1)  # 0.3²; 40·12·18 draws
+
+
+def test_a_start_leaves_out_pieces_without_weights():
+    """Of a small neuron that is never on nothing is built; its piece would have no direction."""
+    bed = beds.bed("balanced-48")
+    cut = cuts.circuits(bed, bed.samples(8, 0))
+    live = [int((U.any(dim=0) & cut.V[path].any(dim=0)).sum()) for path, U in cut.U.items()]
+    assert max(live) < min(U.shape[1] for U in cut.U.values())
+    model = started(of_bed(bed), Options(max(live)), [0], cut)
+    assert model.faithfulness().max().item() < 1e-10
+
+
+def test_costs_of_what_is_known():
+    """In an exact network truth and neurons cost nothing but their price; what is wrong costs more."""
+    bed = nine()
+    for masks in ("uniform", "ends"):
+        options = Options(20, q=1.0, masks=masks)
+        right, rows = (cost(bed, made(bed), options) for made in (trivial.truth, trivial.neurons))
+        for known in (right, rows):
+            assert max(known.faithfulness, known.error, known.alone) < 1e-20
+            assert known.total(0.5) == pytest.approx(known.price / 2)
+        assert rows.price > 1.5 * right.price
+    unweighted = [cost(bed, made(bed), Options(20)).price for made in (trivial.truth, trivial.neurons)]
+    assert unweighted[0] == pytest.approx(unweighted[1])
+    d = trivial.truth(bed)
+    halves = replace(d, U={path: U / 2 for path, U in d.U.items()})
+    assert cost(bed, halves, Options(20)).faithfulness == pytest.approx(0.25 * len(d.U))
+    shut = replace(d, gates={path: 0 * g for path, g in d.gates.items()})
+    paid = cost(bed, shut, Options(20, masks="ends"))
+    assert paid.price == 0.0
+    assert 0.2 < paid.error < 1.0  # half of all components are in, by chance
+    assert 0.01 < paid.alone < 1.0
+    assert cost(bed, shut, Options(20)).error < paid.error  # in the mean as much of each, but with less chance
 
 
 def test_a_start_needs_room_for_the_cut():

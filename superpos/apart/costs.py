@@ -57,8 +57,7 @@ def cost(bed: Bed, d: Decomposition, options: Options, *, seed: int = 0) -> Cost
     masks = {}
     for path, x in gates.items():
         r = torch.rand(x.shape, generator=g, dtype=torch.float64)
-        beyond = {"uniform": r, "ends": (r < 0.5).double(), "gates": 0 * r}[options.masks]
-        masks[path] = x + (1 - x) * beyond
+        masks[path] = x + (1 - x) * (r if options.masks == "uniform" else (r < 0.5).double())
     faithfulness = price = 0.0
     for part in held.matrices:
         V, U, W = d.V[part.path].double(), d.U[part.path].double(), part.own_weights

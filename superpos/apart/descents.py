@@ -22,7 +22,7 @@ def known(of: Bed, options: Options) -> dict[str, float]:
 
 
 def descent(of: Bed, options: Options, start: str, seed: int) -> dict[str, object]:
-    """Where SPD goes from a start: what gates alone can do for its components, and what is there at the end. Chapter 16.
+    """Where SPD goes from a start: what gates alone do for its components, and what there is at the end. Chapter 16.
 
     Args:
         of: the bed.

@@ -38,7 +38,7 @@ class Options:
         beta: β, the price of a gate.
         fade: the price at the end, as a share of β: over the second half of the steps it falls to this.
         p: the power of a gate in the penalty.
-        masks: drawn uniformly from [g, 1], or one of its ends, or the gates themselves: "uniform", "ends" or "gates".
+        masks: drawn uniformly from [g, 1], or one of its ends: "uniform" or "ends".
         steps, batch, rate: of Adam; the rate falls to 0 as a cosine.
         warm: steps before these, of faithfulness alone.
         width: of the hidden layer of gates.
@@ -50,7 +50,7 @@ class Options:
     beta: float = 1e-3
     fade: float = 1.0
     p: float = 1.0
-    masks: Literal["uniform", "ends", "gates"] = "uniform"
+    masks: Literal["uniform", "ends"] = "uniform"
     steps: int = 4000
     batch: int = 256
     rate: float = 5e-3
@@ -64,7 +64,7 @@ class Options:
             check_positive(name, getattr(self, name))
         check_number("q", self.q, at_least=0.0)
         check_number("warm", self.warm, at_least=0.0)
-        for name, allowed in (("gates", ("component", "input")), ("masks", ("uniform", "ends", "gates"))):
+        for name, allowed in (("gates", ("component", "input")), ("masks", ("uniform", "ends"))):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; it must be {' or '.join(map(repr, allowed))}")
 
@@ -158,7 +158,7 @@ def spd(target: Target, options: Options, seeds: Sequence[int], watch: Watch | N
             when it is interrupted from the keyboard.
 
     Source: Bushnaq, Braun & Sharkey (2025); gates that read the whole input are an option of the authors' later code.
-    The weighted penalty, masks at the ends or at the gates, and a price that falls are ours.
+    The weighted penalty, masks at the ends and a price that falls are ours.
     """
     return train(Spd(target, options, seeds), watch)
 
@@ -213,10 +213,8 @@ def _terms(
     for i, k in enumerate(places):
         logits = model.logits(i, A[k])
         low, high = leaky_relu(logits, _LEAK).clamp_max(1), 1 - leaky_relu(1 - logits.relu(), _LEAK)
-        if o.masks == "gates":  # not drawn, so what leaks has to be kept out of them: it is in the gradient alone
-            masks[i] = low + (low.clamp(0, 1) - low).detach()
-        else:
-            masks[i] = low + (1 - low) * _drawn(o.masks, low, draws)
+        r = torch.stack([torch.rand(low.shape[1:], generator=g) for g in draws]).to(low.device)
+        masks[i] = low + (1 - low) * (r if o.masks == "uniform" else (r < 0.5).to(r))
         price = (high + 1e-8) ** o.p
         if o.q:
             own = target.apart[i].own
@@ -235,12 +233,6 @@ def _terms(
         each = [off(k, {i: masks[i]}) for i, k in enumerate(places)]
         terms["one at a time"] = torch.stack(each).mean(dim=0)
     return terms
-
-
-def _drawn(law: str, gates: Float[Tensor, "R B C"], draws: list[torch.Generator]) -> Float[Tensor, "R B C"]:
-    """How far each mask is opened beyond its gate, from 0 to 1."""
-    r = torch.stack([torch.rand(gates.shape[1:], generator=g) for g in draws]).to(gates.device)
-    return r if law == "uniform" else (r < 0.5).to(r)
 
 
 def decompositions(model: Spd, bed: Bed, *, labels: bool, method: str, **more: object) -> list[Decomposition]:
