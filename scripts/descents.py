@@ -11,13 +11,13 @@ from pathlib import Path
 import torch
 
 from superpos import beds
-from superpos.apart.descents import STARTS, descent, known
+from superpos.apart.descents import STARTS, descent
 from superpos.apart.spd import Options
 from superpos.words import plain
 from superpos.writing import written
 
 STORED = Path(__file__).parent.parent / "superpos" / "data" / "descents.json"
-SEEDS = (0, 1)
+SEEDS = (0,)
 SAME = {"gates": "input", "q": 1.0, "width": 128, "rate": 1e-2, "steps": 6000}
 EXACT = {"masks": "ends", "fade": 0.03}
 OPTIONS = {
@@ -43,13 +43,13 @@ def main(asked: list[str]) -> None:
 
 
 def run(name: str, options: Options, start: str, seed: int) -> dict[str, object]:
-    """A row: which run it is, what came of it, and the losses of what is known."""
+    """A row: which run it is, and what came of it."""
     began, bed = time.time(), beds.bed(name)
     needed = max(options.components, *(part.neurons[0].shape[1] for part in bed.matrices)) if start == "neurons" else 0
     told = options if options.components >= needed else Options(**{**vars(options), "components": needed})
     found = descent(bed, told, start, seed)
     about = {"bed": name, "version": bed.version, "start": start, "seed": seed, "options": vars(told)}
-    return {**about, **found, "known": known(bed, told), "seconds": round(time.time() - began)}
+    return {**about, **found, "seconds": round(time.time() - began)}
 
 
 if __name__ == "__main__":

@@ -1886,6 +1886,34 @@ MUTANTS = (
         "F.norm",
         ("tests/test_submissions.py::test_a_start_at_a_cut_is_that_cut",),
     ),
+    Mutant(
+        "a control that is only shuffled",
+        "superpos/beds/part.py",
+        "for _ in range(_ROUNDS):",
+        "for _ in range(0):",
+        ("tests/test_beds.py::test_the_control_has_the_same_numbers_elsewhere",),
+    ),
+    Mutant(
+        "a price of components that leaves out their size",
+        "superpos/apart/costs.py",
+        "* size**options.q",
+        "",
+        ("tests/test_submissions.py::test_costs_of_what_is_known",),
+    ),
+    Mutant(
+        "the masks of the pieces of a component in another order",
+        "superpos/apart/apd.py",
+        "on.repeat_interleave(self.options.rank, dim=2)",
+        "on.repeat(1, 1, self.options.rank)",
+        ("tests/test_apart.py::test_a_mask_is_that_of_all_pieces_of_a_component",),
+    ),
+    Mutant(
+        "components that are trained with their gates",
+        "superpos/apart/spd.py",
+        "if components else gates",
+        "if True else gates",
+        ("tests/test_apart.py::test_gates_alone_are_trained_where_components_are_held",),
+    ),
 )
 
 if __name__ == "__main__":

@@ -223,6 +223,10 @@ def test_the_control_has_the_same_numbers_elsewhere(name: str) -> None:
             assert torch.equal(other.components, part.components)
             assert ((own != mixed)[own != 0]).double().mean() > 0.3  # a number may stand there often
             assert ((own * mixed).sum() / own.square().sum()).abs() < 0.03
+            halves = (part.halves[:, None] * part.components).flatten(2)
+            there = ((halves != 0) * mixed.flatten().square()).sum(dim=2)
+            cosines = halves @ mixed.flatten() / (there * halves.square().sum(dim=2)).sqrt().clamp_min(1e-12)
+            assert cosines.abs().max() < (0.02 if own.count_nonzero() > 100 else 1)  # 36 numbers leave little choice
     same, others = bed.shuffled(4), bed.shuffled(5)
     assert torch.equal(same.matrices[0].W, control.matrices[0].W)
     assert not torch.equal(others.matrices[0].W, control.matrices[0].W)

@@ -6,19 +6,12 @@ from superpos.apart.costs import cost
 from superpos.apart.spd import Options, Spd, decompositions, train
 from superpos.apart.starts import started
 from superpos.apart.target import of_bed
-from superpos.apart.trivial import neurons, truth
 from superpos.beds import Bed, cuts
 
 KNOWN = {"truth": (cuts.circuits, 0.0), "near the truth": (cuts.circuits, 0.5), "neurons": (cuts.neurons, 0.0)}
 STARTS = ("random", *KNOWN)
 _GATES = 2000  # steps in which they learn alone
 _SHOWN = ("r2", "cosine", "l0", "needed", "reconstruction")
-
-
-def known(of: Bed, options: Options) -> dict[str, float]:
-    """The loss of the truth, and of neurons, at the price with which a run ends: with the gates that they need."""
-    price = options.beta * options.fade
-    return {name: cost(of, made(of), options).total(price) for name, made in (("truth", truth), ("neurons", neurons))}
 
 
 def descent(of: Bed, options: Options, start: str, seed: int) -> dict[str, object]:
@@ -31,7 +24,7 @@ def descent(of: Bed, options: Options, start: str, seed: int) -> dict[str, objec
         seed: of all that is drawn.
 
     Returns:
-        "gates" and "end", each with the terms of the loss and its "total" at the last price, and the scores with
+        "gates" and "end", each with the terms of the loss as `superpos.apart.costs.Cost` has them, and the scores with
         labels; without "gates" for a random start.
     """
     target = of_bed(of)
@@ -50,5 +43,4 @@ def _stated(model: Spd, of: Bed, options: Options) -> dict[str, float]:
     """The loss and the scores of what a model has."""
     [found] = decompositions(model, of, labels=True, method="spd")
     paid, scores = cost(of, found, options), of.score(found)
-    total = paid.total(options.beta * options.fade)
-    return {**asdict(paid), "total": total, **{name: getattr(scores, name).value for name in _SHOWN}}
+    return {**asdict(paid), **{name: getattr(scores, name).value for name in _SHOWN}}

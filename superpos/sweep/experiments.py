@@ -60,9 +60,9 @@ def stored(name: str, **where: float | int | str) -> list[dict]:
     Args:
         name: of the experiment: "answers", "capacity", "echoes", "far", "held", "idle", "layers", "limits",
             "reference", "rotations", "seizure", "tasks", "terms", "tuned" or "usable"; "nine", which
-            `scripts/nine.py` makes; or "published", our run of the published code of rotations with its settings. A
-            number of "usable" is told apart by all fields of its `Demand`: D, M, S, z, threshold, tolerance and of,
-            "update" or "signal".
+            `scripts/nine.py` makes; "descents" and "toys", of scripts of these names; or "published", our run of the
+            published code of rotations with its settings. A number of "usable" is told apart by all fields of its
+            `Demand`: D, M, S, z, threshold, tolerance and of, "update" or "signal".
         where: what a row must hold to be taken, e.g. T=256, threshold=0.5.
 
     Raises:
