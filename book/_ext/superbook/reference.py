@@ -30,7 +30,7 @@ SCRIPT = re.compile(  # an index after a single letter, with or without a mark; 
 MATHEMATICAL = re.compile("([\U0001d400-\U0001d7ff])")
 SIGNATURE = re.compile(r'<dt class="sig .*?</dt>', re.DOTALL)
 LISTED = re.compile(r"<(/?)d[ld]>")
-METHODS = ("target", "spd", "apd", "starts", "grouping", "dictionaries", "transcoded", "nonnegative", "toys")
+METHODS = ("target", "spd", "apd", "costs", "starts", "grouping", "dictionaries", "transcoded", "nonnegative", "toys")
 ALSO = (  # modules whose names a user meets without calling them from `superpos`
     "compression",
     "blocks",
