@@ -71,7 +71,7 @@ TRIVIAL: dict[str, Callable[[Bed], Decomposition]] = {
     "singular vectors": singular,
     "each weight alone": weights,
     "random": random,
-}
+}  # decompositions that need no method, by name
 
 
 def _about(bed: Bed, method: str) -> dict[str, object]:
