@@ -23,7 +23,7 @@ from superpos.apart.target import of_bed
 
 STORED = Path(__file__).parent.parent / "superpos" / "data" / "submissions"
 SEEDS = tuple(range(5))
-CONTROLS = 1  # seeds of the control
+CONTROLS = 2  # seeds of the control
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,11 @@ def plans() -> Iterator[Plan]:
     yield Plan("exact-64", "spd-weighted", many, SEEDS[:3], 1)
     yield Plan("trained-16", "spd-weighted", replace(both, steps=12_000), SEEDS[:2], 1)
     two = replace(both, components=128, beta=0.12, steps=16_000)
-    yield Plan("exact-16-z2", "spd-weighted", two)
+    yield Plan("exact-16-z2", "spd-weighted", two, controls=1)
     yield Plan("exact-16-z3", "spd-weighted", two, SEEDS[:2], 1)
     redundant = replace(both, components=256, beta=1e-2, fade=1.0, masks="uniform", steps=15_000)
     yield Plan("balanced-48", "spd-weighted", redundant)
-    yield Plan("residual-32", "spd-weighted", replace(redundant, components=128, steps=16_000))
+    yield Plan("residual-32", "spd-weighted", replace(redundant, components=128, steps=16_000), controls=1)
     # APD is told what it needs: how many circuits there are, of which rank, and how many of them are active.
     for bed, C, rank, active in (("exact-9", 9, 2, 1.0), ("exact-16", 16, 4, 1.0), ("dedicated-16", 16, 4, 2.5)):
         yield Plan(bed, "apd", apd.Options(C, active, rank, steps=3000, rate=2e-2), SEEDS[:2])
