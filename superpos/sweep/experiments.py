@@ -54,7 +54,7 @@ def setting(row: dict, kind: type[K] = Setting) -> K:
     return kind(**{field.name: row[field.name] for field in fields(kind)})
 
 
-def stored(name: str, **where: float | int | str) -> list[dict]:
+def stored(name: str, /, **where: float | int | str) -> list[dict]:
     """The rows of one experiment that `scripts/sweeps.py` has run, as they ship with the package.
 
     Args:
