@@ -58,8 +58,8 @@ def stored(name: str, /, **where: float | int | str) -> list[dict]:
     """The rows of one experiment that `scripts/sweeps.py` has run, as they ship with the package.
 
     Args:
-        name: of the experiment: "answers", "capacity", "echoes", "far", "held", "idle", "layers", "limits",
-            "reference", "rotations", "seizure", "tasks", "terms", "tuned" or "usable"; "nine", which
+        name: of the experiment: "answers", "capacity", "dictionaries", "echoes", "far", "held", "idle", "layers",
+            "limits", "reference", "rotations", "seizure", "tasks", "terms", "tuned" or "usable"; "nine", which
             `scripts/nine.py` makes; "descents" and "toys", of scripts of these names; or "published", our run of the
             published code of rotations with its settings. A number of "usable" is told apart by all fields of its
             `Demand`: D, M, S, z, threshold, tolerance and of, "update" or "signal".
