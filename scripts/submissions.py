@@ -61,7 +61,7 @@ def plans() -> Iterator[Plan]:
     yield Plan("exact-16-z3", "spd-weighted", two, SEEDS[:2], 1)
     redundant = replace(both, components=256, beta=1e-2, fade=1.0, masks="uniform", steps=15_000)
     yield Plan("balanced-48", "spd-weighted", redundant)
-    yield Plan("residual-32", "spd-weighted", replace(redundant, components=128, steps=16_000), controls=1)
+    yield Plan("residual-32", "spd-weighted", replace(redundant, components=128, steps=10_000), controls=1)
     # APD is told what it needs: how many circuits there are, of which rank, and how many of them are active.
     for bed, C, rank, active in (("exact-9", 9, 2, 1.0), ("exact-16", 16, 4, 1.0), ("dedicated-16", 16, 4, 2.5)):
         yield Plan(bed, "apd", apd.Options(C, active, rank, steps=3000, rate=2e-2), SEEDS[:2])
