@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from superpos import apart, beds
-from superpos.apart import Decomposition, levels, trivial
+from superpos.apart import Decomposition, descents, levels, trivial
 from superpos.apart.costs import cost
 from superpos.apart.spd import Options
 from superpos.apart.starts import started
@@ -227,6 +227,32 @@ def test_a_start_needs_room_for_the_cut():
     bed = nine()
     with pytest.raises(ValueError, match="options has 17 components; the cut has 18 in the matrix '0'"):
         started(of_bed(bed), Options(17), [0], cuts.circuits(bed, bed.samples(8, 0)))
+
+
+@pytest.mark.parametrize("start", descents.STARTS)
+def test_a_descent_says_what_gates_do_and_what_is_at_the_end(start, monkeypatch):
+    monkeypatch.setattr(descents, "_GATES", 3)
+    options = Options(18, "input", 1.0, steps=3, warm=2, batch=16, fade=0.5)
+    row, again = (descents.descent(nine(), options, start, 1) for _ in range(2))
+    assert row == again
+    assert ("gates" in row) == (start != "random")
+    if start in ("truth", "neurons"):
+        assert row["gates"]["faithfulness"] < 1e-10  # the components are those that are known …
+    if start == "truth":
+        assert row["gates"]["r2"] > row["end"]["r2"]  # … and then they are not
+
+
+def test_stored_descents_started_where_they_say():
+    rows = json.loads((stored().parent / "descents.json").read_text())
+    assert {(row["bed"], row["version"]) for row in rows} == {
+        (row["bed"], beds.bed(row["bed"]).version) for row in rows
+    }
+    for name in {row["bed"] for row in rows}:
+        held = {row["start"]: row for row in rows if row["bed"] == name and row["seed"] == 0}
+        assert held.keys() == set(descents.STARTS)
+        assert held["truth"]["gates"]["faithfulness"] < 1e-10
+        assert held["neurons"]["gates"]["faithfulness"] < 1e-10
+        assert 0.3 < held["near the truth"]["gates"]["faithfulness"] < 3  # half the size of each factor, in each matrix
 
 
 def test_the_picture_of_levels_has_every_bed_and_method():
