@@ -497,6 +497,14 @@ def test_a_file_gives_back_every_bit(tmp_path, dtype):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
 
+def test_matrices_may_share_a_tensor(tmp_path):
+    """As the groups of a method do whose components go through all of them."""
+    d = truth()
+    one = d.group[FIRST]
+    apart.save(replace(d, group=dict.fromkeys(d.group, one)), tmp_path / "shared")
+    assert all(torch.equal(group, one) for group in apart.load(tmp_path / "shared").group.values())
+
+
 def test_a_small_file_scores_the_same(tmp_path):
     apart.save(truth("exact-64"), tmp_path / "large")
     apart.save(truth("exact-64"), tmp_path / "small", small=True)

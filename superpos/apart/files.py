@@ -57,7 +57,8 @@ def save(decomposition: Decomposition, path: Place, *, overwrite: bool = False, 
     _check_about("about", about)
     words = {"format": FORMAT, "version": VERSION, **about, "files": FILES}
     text = json.dumps(words, indent=1, ensure_ascii=False, allow_nan=False)
-    held = {f"{key}.{name}": x for key in _KEYS for name, x in getattr(decomposition, key).items()}
+    # Copies: matrices may share a tensor, as the groups of a method whose components go through all of them do.
+    held = {f"{key}.{name}": x.clone() for key in _KEYS for name, x in getattr(decomposition, key).items()}
     if small:
         held = {name: _small(name, x) for name, x in held.items()}
     with written(path, overwrite=overwrite, folder=FORMAT) as folder:
