@@ -19,6 +19,7 @@ WORDS = {  # of the methods of `scripts/submissions.py`; another one has the nam
     "spd": "SPD as published",
     "spd-input": "SPD, gates read all",
     "spd-weighted": "SPD, and weighted",
+    "apd": "APD",
 }
 HEAD = ("bed", "cut by", "R², labels", "R², no labels", "cosine", "at work", "control R²")
 _SHOWN = ("neurons", "each weight alone", "truth")
