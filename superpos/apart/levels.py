@@ -21,7 +21,7 @@ WORDS = {  # of the methods of `scripts/submissions.py`; another one has the nam
     "spd-weighted": "SPD, and weighted",
     "apd": "APD",
 }
-HEAD = ("bed", "cut by", "R², labels", "R², no labels", "cosine", "at work", "control R²")
+HEAD = ("bed", "cut by", "R², labels", "R², no labels", "cosine", "at work", "control cosine")
 _SHOWN = ("neurons", "each weight alone", "truth")
 
 
@@ -104,7 +104,8 @@ def _of_bed(of: Bed, rows: Sequence[Row]) -> Iterator[list[str]]:
         if row.bed == of.name:
             mark = MARK if beaten(row.best, others) else ""
             r2 = [NONE if s is None else _figure(s.r2) for s in (row.labelled, row.unlabelled)]
-            control = NONE if row.best.control_r2 is None else f"{row.best.control_r2.value:.3f}"
+            null = row.best.control_cosine
+            control = NONE if null is None else f"{null.value:.3f}".replace("-", "−")
             yield [called, row.words + mark, *r2, f"{row.best.cosine.value:.2f}", f"{row.best.l0.value:.1f}", control]
     for name in _SHOWN:
         if name in others:
