@@ -32,7 +32,7 @@ def main(asked: list[str]) -> None:
     for seed in SEEDS:
         for name, options in OPTIONS.items():
             for start in STARTS:
-                rows = json.loads(STORED.read_text()) if STORED.exists() else []
+                rows = json.loads(STORED.read_text(encoding="utf8")) if STORED.exists() else []
                 done = {(row["bed"], row["start"], row["seed"]) for row in rows}
                 if (not asked or name in asked) and (name, start, seed) not in done:
                     row = run(name, options, start, seed)

@@ -238,12 +238,11 @@ def test_a_descent_says_what_gates_do_and_what_is_at_the_end(start, monkeypatch)
     assert ("gates" in row) == (start != "random")
     if start in ("truth", "neurons"):
         assert row["gates"]["faithfulness"] < 1e-10  # the components are those that are known …
-    if start == "truth":
-        assert row["gates"]["r2"] > row["end"]["r2"]  # … and then they are not
+        assert row["end"]["faithfulness"] > 1e-6  # … and then they are not
 
 
 def test_stored_descents_started_where_they_say():
-    rows = json.loads((stored().parent / "descents.json").read_text())
+    rows = json.loads((stored().parent / "descents.json").read_text(encoding="utf8"))
     assert {(row["bed"], row["version"]) for row in rows} == {
         (row["bed"], beds.bed(row["bed"]).version) for row in rows
     }
