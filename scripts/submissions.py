@@ -53,7 +53,8 @@ def plans() -> Iterator[Plan]:
     yield Plan("exact-16", "spd-weighted", both)
     yield Plan("exact-16", "spd-input", replace(both, q=0.0))
     yield Plan("exact-16", "spd", small)
-    many = replace(both, components=384, beta=4e-2, rate=4e-3, steps=40_000)  # at twice the rate all is shut, for good
+    # At the rate and the price of the others nearly all was shut there, for good.
+    many = replace(both, components=384, beta=4e-2, rate=4e-3, steps=40_000)
     yield Plan("exact-64", "spd-weighted", many, SEEDS[:3], 1)
     yield Plan("trained-16", "spd-weighted", replace(both, steps=12_000), SEEDS[:2], 1)
     two = replace(both, components=128, beta=0.12, steps=16_000)

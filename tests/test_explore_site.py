@@ -85,7 +85,9 @@ def test_figures_answer(name, browser, address):
                 assert any(part.evaluate(TIMED) < ANSWER for _ in range(8))
         try_all(page, by_key, by_mouse)
         for box, part in controls(page):
+            before = str(picture(box).get_attribute("alt"))
             by_key(part)
+            expect(picture(box)).not_to_have_attribute("alt", before)  # it comes when it is there
             expect(box.locator("[aria-live=polite]")).to_have_text(str(picture(box).get_attribute("alt")))
             for label in part.locator("label").all():
                 assert page.get_by_label(label.inner_text(), exact=True).count()

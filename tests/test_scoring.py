@@ -728,12 +728,15 @@ def test_latents_of_circuits_that_were_not_seen():
     held = replace(bed.held, active=bed.held.active & (torch.arange(16) != 3))
     found = latents(held, held.active.double())
     assert (found.f1, found.auc) == (Score(1.0, 0.0), Score(1.0, 0.0))
+    never = replace(held, active=held.active & False)
+    with pytest.raises(ValueError, match="no circuit is active on some of the even"):
+        latents(never, held.active.double())
 
 
 def test_latents_of_another_size_are_refused(unhooked):
     bed = beds.bed("exact-16")
     for wrong, message in [
-        (torch.rand(100, 4), r"activations has shape \(100, 4\); it must be \(B=512, K\)"),
+        (torch.zeros(100, 4), r"activations has shape \(100, 4\); it must be \(B=512, K\)"),
         (torch.zeros(512, 4, dtype=torch.int64), "activations has dtype torch.int64"),
         (torch.full((512, 4), torch.nan), "activations has nan at index"),
         ("these", "activations is str"),

@@ -11,11 +11,12 @@ import torch
 from superpos import apart, beds
 from superpos.apart import Decomposition, descents, levels, trivial
 from superpos.apart.costs import cost
-from superpos.apart.spd import Options
+from superpos.apart.spd import Options, _terms, decompositions, stake
 from superpos.apart.starts import started
 from superpos.apart.submissions import Submission, stored, submissions, submit
-from superpos.apart.target import of_bed
+from superpos.apart.target import of_bed, states
 from superpos.beds import cuts
+from superpos.sampling import generator
 from superpos.show.cuts import Found
 from superpos.show.cuts import levels as drawn
 from superpos.show.data import Drawn
@@ -221,6 +222,35 @@ def test_costs_of_what_is_known():
     assert 0.2 < paid.error < 1.0  # half of all components are in, by chance
     assert 0.01 < paid.alone < 1.0
     assert cost(bed, shut, Options(20)).error < paid.error  # in the mean as much of each, but with less chance
+
+
+@pytest.mark.parametrize("masks", ["uniform", "ends"])
+def test_costs_are_those_that_training_goes_down(masks):
+    """Of what a model has: the same terms as in training, but for the masks that are drawn."""
+    bed, options = nine(), Options(20, "input", 1.0, masks=masks)
+    model = started(of_bed(bed), options, [0], cuts.circuits(bed, bed.samples(64, 0))).requires_grad_(False)
+    for last in model.last:
+        last.mul_(0.05)  # gates near one half
+    (found,) = decompositions(model, bed, labels=True, method="spd")
+    A = states(model.target, bed.held.start.float())
+    assert all(g.min() > 0 and g.max() < 1 for g in found.gates.values())  # so that nothing leaks
+    at_stake, seeds = stake(model.target, A), range(40)
+    paid = [cost(bed, found, options, seed=seed) for seed in seeds]
+    terms = [_terms(model, A, [generator(seed, "other masks")], at_stake) for seed in seeds]
+    assert paid[0].faithfulness < 1e-10
+    assert paid[0].price == pytest.approx(terms[0]["penalty"].item(), rel=1e-5)
+    for name, term in (("error", "all"), ("alone", "one at a time")):
+        one, two = (torch.tensor(x) for x in ([getattr(p, name) for p in paid], [t[term].item() for t in terms]))
+        assert (one.mean() - two.mean()).abs() < 3 * (one.var() + two.var()).div(len(seeds)).sqrt()
+        assert one.std() < 0.2 * one.mean()
+
+
+def test_costs_of_what_spd_does_not_do_are_refused():
+    d = trivial.truth(nine())
+    with pytest.raises(ValueError, match="d has machinery 'decomposed'; what SPD pays"):
+        cost(nine(), replace(d, about={**d.about, "machinery": "decomposed"}), Options(20))
+    with pytest.raises(ValueError, match=r"V\.0 has shape"):
+        cost(nine(), replace(d, V={path: V[1:] for path, V in d.V.items()}), Options(20))
 
 
 def test_a_start_needs_room_for_the_cut():

@@ -101,6 +101,12 @@ def test_a_legend_is_as_wide_as_the_figure_at_most(kind, sheet):
         assert box.x1 <= figure.bbox.x1
 
 
+def test_a_name_of_both_panels_stands_once_in_the_legend(sheet):
+    figure = DRAW["together"]()
+    [legend] = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [series.label for series in close(3)]
+
+
 def test_a_legend_of_a_phone_lies_over_no_line():
     with on(NARROW):
         for kind in LEGENDS:

@@ -44,7 +44,13 @@ def cost(bed: Bed, d: Decomposition, options: Options, *, seed: int = 0) -> Cost
         d: with the machinery left in place.
         options: masks, p and q are used.
         seed: of the masks.
+
+    Raises:
+        TypeError, ValueError: if `d` is no decomposition of the bed, or takes the machinery apart as well.
     """
+    bed.held.check(d, capped=False)
+    if d.machinery != "kept":
+        raise ValueError(f"d has machinery {d.machinery!r}; what SPD pays is known where it is 'kept'")
     held, g = bed.held, generator(seed, "masks")
     gates = {path: x.double() for path, x in d.gates.items()}
     opened = {path: torch.ones_like(x) for path, x in gates.items()}

@@ -101,8 +101,10 @@ class Part:
         own = self.own_weights
         places = own.flatten().nonzero()[:, 0]
         mixed = own.flatten().clone()
-        circuits = self.components if len(self.U) * len(places) <= _MOST else own[None]
-        halves = (self.halves[:, None] * circuits).flatten(0, 1).flatten(1)[:, places]
+        rows, columns = places // own.shape[1], places % own.shape[1]
+        few = len(self.U) * len(places) <= _MOST
+        circuits = (self.U[:, rows] * self.V[:, columns]).sum(dim=2) if few else own.flatten()[None, places]
+        halves = (self.halves.flatten(1)[:, None, places] * circuits).flatten(0, 1)
         shuffle = torch.randperm(len(places), generator=g).to(places.device)
         mixed[places] = _unlike(mixed[places][shuffle], normalize(halves, dim=1), g)
         return replace(self, mixed=mixed.view(own.shape))

@@ -71,12 +71,16 @@ def titled(figure: Figure, finding: str, *, lines: int = 0, rows: int = 0) -> Fi
 
 
 def legend_above(figure: Figure, axes: Sequence[Axes], columns: int) -> None:
-    """The legend of these axes above all panels, in so many columns, or in as many as the width has room for."""
-    named = [ax.get_legend_handles_labels() for ax in axes]
-    handles = [handle for of_one, _ in named for handle in of_one]
-    labels = [label for _, of_one in named for label in of_one]
-    for count in range(min(len(labels), columns), 0, -1):
-        made = figure.legend(handles, labels, loc="outside upper center", ncols=count)
+    """The legend of these axes above all panels, in so many columns, or in as many as the width has room for.
+
+    What has one name in several panels stands there once.
+    """
+    named = {}
+    for ax in axes:
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            named.setdefault(label, handle)
+    for count in range(min(len(named), columns), 0, -1):
+        made = figure.legend(named.values(), named.keys(), loc="outside upper center", ncols=count)
         if count == 1 or made.get_window_extent(RendererAgg(1, 1, figure.dpi)).width <= figure.bbox.width:
             return
         made.remove()

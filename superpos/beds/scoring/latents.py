@@ -56,5 +56,7 @@ def latents(held: Held, activations: Float[Tensor, "B K"]) -> Detection:
     """
     check_tensor("activations", activations, {"B": len(held.active), "K": None})
     both = [half.any(dim=0) & ~half.all(dim=0) for half in (held.active[::2], held.active[1::2])]
+    if not (both[0] & both[1]).any():
+        raise ValueError("no circuit is active on some of the even and some of the odd held-out samples")
     found = match(activations.detach().cpu().double(), held.active[:, both[0] & both[1]])
     return Detection(**{field.name: mean(getattr(found, field.name)) for field in fields(found)})
