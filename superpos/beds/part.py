@@ -128,12 +128,12 @@ class Part:
 
 def _unlike(one: Float[Tensor, " n"], known: Float[Tensor, "k n"], g: torch.Generator) -> Float[Tensor, " n"]:
     """The numbers in an order in which their inner products with what is known are as small as exchanges make them."""
-    one, inner = one.clone(), known @ one
+    one, inner, columns = one.clone(), known @ one, known.mT.contiguous()
     for _ in range(_ROUNDS):
         here, there = torch.randint(len(one), (2, _PAIRS), generator=g).to(one.device)
-        after = inner[:, None] + (known[:, here] - known[:, there]) * (one[there] - one[here])
-        best = after.square().sum(dim=0).argmin()
-        if after[:, best].square().sum() < inner.square().sum():
+        after = inner + (columns[here] - columns[there]) * (one[there] - one[here])[:, None]
+        best = after.square().sum(dim=1).argmin()
+        if after[best].square().sum() < inner.square().sum():
             swap = torch.stack([here[best], there[best]])
-            one[swap], inner = one[swap.flip(0)], after[:, best]
+            one[swap], inner = one[swap.flip(0)], after[best]
     return one
