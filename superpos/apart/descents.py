@@ -1,6 +1,7 @@
 """A study: where SPD goes from components that are known, and what that costs by its own loss. Chapter 16."""
 
 from dataclasses import asdict, replace
+from typing import Any
 
 from superpos.apart.costs import cost
 from superpos.apart.spd import Options, Spd, decompositions, train
@@ -14,7 +15,7 @@ _GATES = 2000  # steps in which they learn alone
 _SHOWN = ("r2", "cosine", "l0", "needed", "reconstruction")
 
 
-def descent(of: Bed, options: Options, start: str, seed: int) -> dict[str, object]:
+def descent(of: Bed, options: Options, start: str, seed: int) -> dict[str, Any]:
     """Where SPD goes from a start: what gates alone do for its components, and what there is at the end. Chapter 16.
 
     Args:
