@@ -71,6 +71,7 @@ def plans() -> Iterator[Plan]:
     yield Plan("5 in 2, APD", *SMALL, small_apd, tuple(SEEDS))
     large = spd.Options(200, p=2.0, steps=8000, batch=256, rate=5e-3, warm=0, width=8)
     yield Plan("40 in 10", *LARGE, large, tuple(SEEDS), 1e-4)
+    yield Plan("40 in 10, four times the price", *LARGE, large, tuple(SEEDS), 4e-4)
     large_apd = apd.Options(40, 2.0, rank=10, alpha=3.0, beta=0.7, p=0.9, steps=10_000, batch=1024, rate=1e-3)
     yield Plan("40 in 10, APD", *LARGE, large_apd, both)
     yield Plan("short", *SMALL, replace(small, steps=20, batch=32), (0,), 3e-3)
