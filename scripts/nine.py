@@ -1,6 +1,6 @@
 """SPD on nine circuits with several settings: `python scripts/nine.py` writes superpos/data/nine.json, in some minutes.
 
-Chapter 16 takes the best price and rate of each way from it, and runs them again.
+Chapter 17 takes the best price and rate of each way from it, and runs them again.
 """
 
 import json

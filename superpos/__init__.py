@@ -13,7 +13,7 @@ A module imports from its own folder and from the floors below its own, never fr
 
     __main__
     show
-    apart compression sweep
+    apart compression sweep training
     beds
     errors
     balanced dedicated exact redundant residual theory
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         residual,
         sweep,
         theory,
+        training,
     )
     from superpos.beds import bed
     from superpos.compression import compress, load
@@ -67,6 +68,7 @@ __all__ = [
     "residual",
     "sweep",
     "theory",
+    "training",
 ]
 _CALLS = {"bed": "beds", "compress": "compression", "load": "compression"}
 

@@ -1,6 +1,6 @@
 """`superpos` or `python -m superpos`: compress networks in files, verify what came out, score decompositions.
 
-Chapters 14 and 15.
+Chapters 15 and 16.
 """
 
 import argparse

@@ -76,7 +76,7 @@ def parts(numbers: int, *tensors: Tensor) -> Iterable[tuple[Tensor, ...]]:
 
 @dataclass(frozen=True)
 class Promise:
-    """The proved properties of a network, for a number of active circuits. Chapters 12 and 14.
+    """The proved properties of a network, for a number of active circuits. Chapters 12 and 15.
 
     Attributes:
         words: in words; empty if nothing is proved.

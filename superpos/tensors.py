@@ -1,4 +1,4 @@
-"""The tensors of a safetensors file, by name; what is wrong with one is said in words that name it. Chapters 14, 15."""
+"""The tensors of a safetensors file, by name; what is wrong with one is said in words that name it. Chapters 15, 16."""
 
 import hashlib
 from collections.abc import Mapping

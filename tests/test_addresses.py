@@ -27,7 +27,8 @@ def addresses() -> set[str]:
         names = {str(tag["id"]) for tag in html(page).select(NAMED)}
         found |= {f"{page}.html#{name}" for name in names if not COUNTED.match(name)}
     for old in yaml.safe_load((ROOT / "book/moved.yml").read_text()):
-        found |= {f"{old}.html"} | {f"{old}.html#{tag['id']}" for tag in html(old).select("main a[id]")}
+        names = {str(tag["id"]) for tag in html(old).select("main a[id]")}
+        found |= {f"{old}.html"} | {f"{old}.html#{name}" for name in names if not COUNTED.match(name)}
     return found | {path.relative_to(SITE).as_posix() for pattern in FILES for path in SITE.glob(pattern)}
 
 

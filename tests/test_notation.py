@@ -10,7 +10,7 @@ from built_book import NUMBERED, ROOT
 PAGE = (ROOT / "book/notation.md").read_text()
 SYMBOLS, TWICE = PAGE.split("## Letters with two meanings")
 LETTER = re.compile(r"\\(?!langle|hat|bar|Delta|delta|mathcal)[A-Za-z]+|[A-Za-z](?![{])")
-CHAPTER = re.compile(r"\{doc\}`(\d+) <([^>]+)>`(?:–(\d+))?(?:, (\d+))?")
+CHAPTER = re.compile(r"\{doc\}`(\d+) <([^>]+)>`(?:–(\d+))?((?:, \d+)*)")
 Row = tuple[str, frozenset[int]]
 
 
@@ -22,12 +22,12 @@ def rows(text: str) -> Iterator[list[str]]:
 
 
 def chapters(cell: str) -> frozenset[int]:
-    """`2`–8, 13 is 2 to 8, and 13."""
+    """`2`–8, 13, 15 is 2 to 8, and 13, and 15."""
     found = CHAPTER.fullmatch(cell)
     assert found, cell
     first, page, last, more = found.groups()
     assert NUMBERED[int(first) - 1] == f"book/{page}", cell
-    return frozenset(range(int(first), int(last or first) + 1)) | ({int(more)} if more else set())
+    return frozenset(range(int(first), int(last or first) + 1)) | {int(one) for one in more.split(", ") if one}
 
 
 def meanings(text: str) -> dict[str, list[Row]]:

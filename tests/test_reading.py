@@ -221,7 +221,7 @@ def test_axe_finds_nothing_in_what_opens(scheme, browser, address):
     with browser.new_context(color_scheme=scheme, reduced_motion="reduce") as context:
         page = context.new_page()
         page.set_viewport_size({"width": 1280, "height": 900})
-        page.goto(f"{address}book/14-compress-your-own.html")
+        page.goto(f"{address}book/15-compress-your-own.html")
         page.locator('.bd-article a.internal[href^="#fig-"]:visible').first.focus()
         page.wait_for_selector(f"{BOX}:not([hidden])")
         found = unfit(page)
@@ -232,7 +232,7 @@ def test_axe_finds_nothing_in_what_opens(scheme, browser, address):
         page.wait_for_selector("#search-results li a")
         found += unfit(page)
         page.set_viewport_size({"width": 390, "height": 900})
-        page.goto(f"{address}book/14-compress-your-own.html")
+        page.goto(f"{address}book/15-compress-your-own.html")
         page.locator(".primary-toggle:visible").first.click()
         page.wait_for_selector("#pst-primary-sidebar-modal[open]")
         found += unfit(page)

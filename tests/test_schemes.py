@@ -176,7 +176,7 @@ def test_focus_returns_to_the_button(opened, way, browser, address):
     """The menu, the contents of the page and the search field of a phone, closed by Escape."""
     with browser.new_context(viewport=PHONE) as context:
         page = context.new_page()
-        page.goto(f"{address}book/14-compress-your-own.html")
+        page.goto(f"{address}book/15-compress-your-own.html")
         button = page.locator(f"{opened}:visible").first
         button.click() if way == "click" else button.press("Enter")
         page.wait_for_selector("dialog[open]")

@@ -149,7 +149,7 @@ def test_every_constant_of_the_exact_network_matters(z: int, l: int) -> None:
         assert not network.certify().holds, name
 
 
-# --- The claims of chapter 14 ---------------------------------------------------------------------------------------
+# --- The claims of chapter 15 ---------------------------------------------------------------------------------------
 
 BOOK = Path(__file__).parent.parent / "book"
 
@@ -161,7 +161,7 @@ def cells(chapter: str) -> list[str]:
     return [re.sub(r"^(:.*\n|---\n[\s\S]*?\n---\n)", "", cell) for cell in code]
 
 
-CELLS = cells("14-compress-your-own")
+CELLS = cells("15-compress-your-own")
 STACK, _, HELD_OUT = circuits.trained()
 STORIES = {  # the cells that lead to claims, the claims, and z of the network that they are about
     "a thousand": (["active = circuits.random", "for W, b in network"], ["thousand-outputs", "thousand-classes"], 1),

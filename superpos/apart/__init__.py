@@ -1,4 +1,4 @@
-"""Methods that take networks apart, what comes out of them, and its scores. Chapters 15 and 16."""
+"""Methods that take networks apart, what comes out of them, and its scores. Chapters 16 and 17."""
 
 from superpos.apart.decomposition import SHARED, Decomposition
 from superpos.apart.files import load, save

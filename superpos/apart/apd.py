@@ -1,4 +1,4 @@
-"""Attribution-based parameter decomposition (APD). Chapter 16."""
+"""Attribution-based parameter decomposition (APD). Chapter 17."""
 
 import math
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ _TINY = 1e-16  # under the root of a length: the slope of a power below 1 is inf
 
 @dataclass(frozen=True)
 class Options:
-    """What APD is told. Chapter 16.
+    """What APD is told. Chapter 17.
 
     Attributes:
         components: C, each of which has a part in every matrix.
@@ -58,7 +58,7 @@ class Options:
 
 
 class Apd(nn.Module):
-    """Components P_c, each a matrix U_c V_cᵀ of rank m beside every matrix of the target, for R seeds. Chapter 16.
+    """Components P_c, each a matrix U_c V_cᵀ of rank m beside every matrix of the target, for R seeds. Chapter 17.
 
     Attributes:
         V, U: the factors, by matrix: (R, in, C·m) and (R, C·m, out), the m pieces of a component in a row.
@@ -140,7 +140,7 @@ class Apd(nn.Module):
 
 
 def apd(target: Target, options: Options, seeds: Sequence[int], watch: Watch | None = None) -> Apd:
-    """Components by attribution-based parameter decomposition, for several seeds side by side. Chapter 16.
+    """Components by attribution-based parameter decomposition, for several seeds side by side. Chapter 17.
 
     It minimises, over batches of samples in which the components with the largest attributions are kept,
 
@@ -185,7 +185,7 @@ def train(model: Apd, watch: Watch | None = None) -> Apd:
 
 
 def decompositions(model: Apd, bed: Bed, *, method: str, **more: object) -> list[Decomposition]:
-    """What was found, as decompositions of the bed: one for each seed. Chapter 16.
+    """What was found, as decompositions of the bed: one for each seed. Chapter 17.
 
     The pieces of a component are its group, in all matrices, so that no labels are needed; its gate is whether it is
     kept of the held-out samples.

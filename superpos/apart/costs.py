@@ -1,4 +1,4 @@
-"""What the loss of SPD says of components that are given: the truth, neurons, or what was found. Chapter 16."""
+"""What the loss of SPD says of components that are given: the truth, neurons, or what was found. Chapter 17."""
 
 import math
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ __all__ = ["Cost", "cost"]
 
 @dataclass(frozen=True)
 class Cost:
-    """The loss of SPD for given components and gates, on the held-out samples of a bed. Chapter 16.
+    """The loss of SPD for given components and gates, on the held-out samples of a bed. Chapter 17.
 
     Attributes:
         faithfulness: Σ |W − Σ_c U_c V_cᵀ|²/|W|² over the matrices.
@@ -37,7 +37,7 @@ class Cost:
 
 
 def cost(bed: Bed, d: Decomposition, options: Options, *, seed: int = 0) -> Cost:
-    """What SPD, told these options, would have to pay for a decomposition. Chapter 16.
+    """What SPD, told these options, would have to pay for a decomposition. Chapter 17.
 
     Args:
         bed: or its control.

@@ -1,4 +1,4 @@
-"""How methods go down their losses: Adam, a rate that falls, and an end at any time. Chapter 16."""
+"""How methods go down their losses: Adam, a rate that falls, and an end at any time. Chapter 17."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ OFTEN = 100  # steps between two looks
 
 
 class Descent:
-    """Steps of Adam whose rate falls to 0 as a cosine. Chapter 16.
+    """Steps of Adam whose rate falls to 0 as a cosine. Chapter 17.
 
     Attributes:
         done: how many steps were made, without those before the first.

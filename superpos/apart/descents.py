@@ -1,4 +1,4 @@
-"""A study: where SPD goes from components that are known, and what that costs by its own loss. Chapter 16."""
+"""A study: where SPD goes from components that are known, and what that costs by its own loss. Chapter 17."""
 
 from dataclasses import asdict, replace
 from typing import Any
@@ -16,7 +16,7 @@ _SHOWN = ("r2", "cosine", "l0", "needed", "reconstruction")
 
 
 def descent(of: Bed, options: Options, start: str, seed: int) -> dict[str, Any]:
-    """Where SPD goes from a start: what gates alone do for its components, and what there is at the end. Chapter 16.
+    """Where SPD goes from a start: what gates alone do for its components, and what there is at the end. Chapter 17.
 
     Args:
         of: the bed.

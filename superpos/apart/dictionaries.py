@@ -1,4 +1,4 @@
-"""Dictionaries: a layer's activations as sums of few directions out of many, learnt from samples. Chapter 16."""
+"""Dictionaries: a layer's activations as sums of few directions out of many, learnt from samples. Chapter 17."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ Watch = Callable[[int, Float[Tensor, " R"]], bool | None]
 
 @dataclass(frozen=True)
 class Run:
-    """One of the dictionaries that are learnt side by side: what is drawn for it, and what makes it sparse. Chapter 16.
+    """One of the dictionaries that are learnt side by side: what is drawn for it, and what makes it sparse. Chapter 17.
 
     Attributes:
         seed: of its first weights and its batches.
@@ -33,7 +33,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Training:
-    """How long a dictionary is trained: steps of Adam on a batch each, the rate falling from `lr` to 0. Chapter 16."""
+    """How long a dictionary is trained: steps of Adam on a batch each, the rate falling from `lr` to 0. Chapter 17."""
 
     steps: int = 2000
     batch: int = 256
@@ -42,7 +42,7 @@ class Training:
 
 @dataclass(frozen=True, eq=False)
 class Dictionary:
-    """Dictionaries learnt side by side: latents f = top(ReLU(E a + e)), which stand for D f + c. Chapter 16.
+    """Dictionaries learnt side by side: latents f = top(ReLU(E a + e)), which stand for D f + c. Chapter 17.
 
     Attributes:
         encoder: E.
@@ -82,7 +82,7 @@ def autoencoder(
     training: Training | None = None,
     watch: Watch | None = None,
 ) -> Dictionary:
-    """Sparse autoencoders of a layer's activations, one for each run, all at once. Chapter 16.
+    """Sparse autoencoders of a layer's activations, one for each run, all at once. Chapter 17.
 
     What is minimised is |a − D f − c|² / E|a − ā|² + l1 Σ f / √(E|a − ā|²), with D's columns of length 1: with a price
     on latents as in [Bricken et al. 2023] and [Cunningham et al. 2023], or with the largest ones alone kept as in
@@ -112,7 +112,7 @@ def transcoder(
     training: Training | None = None,
     watch: Watch | None = None,
 ) -> Dictionary:
-    """Transcoders: a layer's output from its input through sparse latents [Dunefsky et al. 2024]. Chapter 16.
+    """Transcoders: a layer's output from its input through sparse latents [Dunefsky et al. 2024]. Chapter 17.
 
     As `autoencoder`, with the outputs Y in the place of what is to be explained. The encoder begins at random.
 

@@ -1,4 +1,4 @@
-"""Decompositions as files: a folder of numbers and words, in which nothing is executed. Chapter 15."""
+"""Decompositions as files: a folder of numbers and words, in which nothing is executed. Chapter 16."""
 
 import json
 from collections.abc import Callable
@@ -40,7 +40,7 @@ ASKED: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 
 def save(decomposition: Decomposition, path: Place, *, overwrite: bool = False, small: bool = False) -> None:
-    """Write a decomposition as a folder, which is there whole or not at all. Chapter 15.
+    """Write a decomposition as a folder, which is there whole or not at all. Chapter 16.
 
     Args:
         decomposition: its `about` must have what `ASKED` lists; whatever else is in it is written too.
@@ -68,7 +68,7 @@ def save(decomposition: Decomposition, path: Place, *, overwrite: bool = False, 
 
 
 def load(path: Place) -> Decomposition:
-    """Read a decomposition; what it says of a bed is checked when it is scored. Chapter 15.
+    """Read a decomposition; what it says of a bed is checked when it is scored. Chapter 16.
 
     Raises:
         FileNotFoundError: if there is no such folder, or a file is missing in it.

@@ -1,4 +1,4 @@
-"""Which components are said to be one circuit: by labels of what is active, or by what fires together. Chapter 16."""
+"""Which components are said to be one circuit: by labels of what is active, or by what fires together. Chapter 17."""
 
 import torch
 from jaxtyping import Bool, Float, Int64

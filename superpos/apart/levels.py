@@ -1,4 +1,4 @@
-"""What methods make of all beds, beside what needs no method: the rows of a table over levels. Chapter 16."""
+"""What methods make of all beds, beside what needs no method: the rows of a table over levels. Chapter 17."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ _SHOWN = ("neurons", "each weight alone", "truth")
 
 @dataclass(frozen=True)
 class Known:
-    """The scores that tell whether circuits were found, of a decomposition that needs no method. Chapter 16."""
+    """The scores that tell whether circuits were found, of a decomposition that needs no method. Chapter 17."""
 
     r2: Score
     cosine: Score
@@ -36,7 +36,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Row:
-    """A method on a bed, with labels of what is active and without; one of them may not be there. Chapter 16."""
+    """A method on a bed, with labels of what is active and without; one of them may not be there. Chapter 17."""
 
     bed: str
     method: str
@@ -57,7 +57,7 @@ class Row:
 
 
 def known(of: Bed) -> dict[str, Known]:
-    """The truth and what needs no method, by name, with the scores that submissions are held against. Chapter 16.
+    """The truth and what needs no method, by name, with the scores that submissions are held against. Chapter 17.
 
     A bed with a matrix of more weights than `superpos.apart.trivial.LARGEST` has no "each weight alone".
     """
@@ -74,7 +74,7 @@ def known(of: Bed) -> dict[str, Known]:
 
 
 def beaten(s: Submission, others: Mapping[str, Known]) -> list[str]:
-    """What needs no method, finds as much as a submission and has no more components at work. Chapter 16."""
+    """What needs no method, finds as much as a submission and has no more components at work. Chapter 17."""
     trivial = {name: k for name, k in others.items() if name in TRIVIAL}
     return [name for name, k in trivial.items() if k.r2.value >= s.r2.value and k.l0.value <= s.l0.value]
 
@@ -88,7 +88,7 @@ def by_method(found: Sequence[Submission]) -> list[Row]:
 
 
 def table(found: Sequence[Submission]) -> list[list[str]]:
-    """The cells of a table over all beds that have a submission, without its head, which is `HEAD`. Chapter 16.
+    """The cells of a table over all beds that have a submission, without its head, which is `HEAD`. Chapter 17.
 
     A submission has a mark where something that needs no method finds as much with no more at work. A bed on which
     neurons are better than the truth, by what methods minimise, is said to be not identifiable.

@@ -1,4 +1,4 @@
-"""Non-negative matrix factors: activations as sums of parts that only add. Chapter 16."""
+"""Non-negative matrix factors: activations as sums of parts that only add. Chapter 17."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _TINY = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class Factors:
-    """Factors of non-negative activations, one for each seed: A ≈ F D, all entries ≥ 0. Chapter 16.
+    """Factors of non-negative activations, one for each seed: A ≈ F D, all entries ≥ 0. Chapter 17.
 
     Attributes:
         decoder: D, whose rows have length 1.
@@ -49,7 +49,7 @@ class Factors:
 
 
 def factors(A: Float[Tensor, "N n"], latents: int, seeds: Sequence[int], *, rounds: int = _ROUNDS) -> Factors:
-    """Non-negative factors of activations by multiplicative updates, one for each seed, all at once. Chapter 16.
+    """Non-negative factors of activations by multiplicative updates, one for each seed, all at once. Chapter 17.
 
     F ← F · (A Dᵀ) / (F D Dᵀ) and D ← D · (Fᵀ A) / (Fᵀ F D) in turn: |A − F D|² falls in each [Lee & Seung 2000].
 
@@ -77,7 +77,7 @@ def factors(A: Float[Tensor, "N n"], latents: int, seeds: Sequence[int], *, roun
 
 
 def split(A: Float[Tensor, "B n"]) -> Float[Tensor, "B n2"]:
-    """Activations of both signs as non-negative ones: what is above 0, then what is below. Chapter 16."""
+    """Activations of both signs as non-negative ones: what is above 0, then what is below. Chapter 17."""
     return torch.cat([A.relu(), (-A).relu()], dim=1)
 
 

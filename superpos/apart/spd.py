@@ -1,4 +1,4 @@
-"""Stochastic parameter decomposition (SPD), as published and with two changes. Chapter 16."""
+"""Stochastic parameter decomposition (SPD), as published and with two changes. Chapter 17."""
 
 import math
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ _OPEN = 0.5  # where gates start
 
 @dataclass(frozen=True)
 class Options:
-    """What SPD is told. The defaults are the method as published. Chapter 16.
+    """What SPD is told. The defaults are the method as published. Chapter 17.
 
     Attributes:
         components: C, in each matrix.
@@ -70,7 +70,7 @@ class Options:
 
 
 class Spd(nn.Module):
-    """Rank-one components U_c V_cᵀ of every matrix, and their gates, for R seeds side by side. Chapter 16.
+    """Rank-one components U_c V_cᵀ of every matrix, and their gates, for R seeds side by side. Chapter 17.
 
     Attributes:
         V, U: the factors, by matrix: (R, in, C) and (R, C, out).
@@ -140,7 +140,7 @@ class Spd(nn.Module):
 
 
 def spd(target: Target, options: Options, seeds: Sequence[int], watch: Watch | None = None) -> Spd:
-    """Components and gates by stochastic parameter decomposition, for several seeds side by side. Chapter 16.
+    """Components and gates by stochastic parameter decomposition, for several seeds side by side. Chapter 17.
 
     It minimises, with g the gates, cut to [0, 1], and masks drawn from [g, 1],
 
@@ -236,7 +236,7 @@ def _terms(
 
 
 def decompositions(model: Spd, bed: Bed, *, labels: bool, method: str, **more: object) -> list[Decomposition]:
-    """What was found, as decompositions of the bed: one for each seed. Chapter 16.
+    """What was found, as decompositions of the bed: one for each seed. Chapter 17.
 
     Args:
         model: trained on the target of this bed, or of its control.

@@ -1,5 +1,5 @@
 """Where a method starts: at components that are known, or near them, to tell what it cannot find from what it leaves.
-Chapter 16.
+Chapter 17.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ __all__ = ["started"]
 
 
 def started(target: Target, options: Options, seeds: Sequence[int], cut: Cut, *, noise: float = 0.0) -> Spd:
-    """SPD before its first step, with the components of a cut; their gates are drawn as ever. Chapter 16.
+    """SPD before its first step, with the components of a cut; their gates are drawn as ever. Chapter 17.
 
     What there is of components beside those of the cut writes nothing at first, but can learn to.
 

@@ -1,4 +1,4 @@
-"""A study: what dictionaries and readings say of which circuits are active, on beds and their controls. Chapter 16."""
+"""A study: what dictionaries and readings say of which circuits are active, on beds and their controls. Chapter 17."""
 
 import platform
 import time
@@ -25,7 +25,7 @@ _SCORED = 2048  # samples
 
 @dataclass(frozen=True)
 class Study:
-    """A method on a bed: from which activations, and for how long. Chapter 16.
+    """A method on a bed: from which activations, and for how long. Chapter 17.
 
     Attributes:
         bed: its name.
@@ -46,7 +46,7 @@ class Study:
 
 
 def studied(study: Study, seed: int) -> dict[str, object]:
-    """How well the method's latents say which circuits are active, for each sparsity that was tried. Chapter 16.
+    """How well the method's latents say which circuits are active, for each sparsity that was tried. Chapter 17.
 
     The seed is that of the weights and batches, of the control, and of the samples to learn from; those on which it is
     scored are others. There are as many latents as all circuits together have small neurons in a layer.

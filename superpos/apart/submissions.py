@@ -1,4 +1,4 @@
-"""Submissions: decompositions of test beds that are stored, with the scores of all their seeds. Chapter 16."""
+"""Submissions: decompositions of test beds that are stored, with the scores of all their seeds. Chapter 17."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ KINDS = (
 
 @dataclass(frozen=True)
 class Submission:
-    """A method's decompositions of a bed, one for each seed: the mean of their scores ± its standard error. Chapter 16.
+    """A method's decompositions of a bed, one for each seed: the mean of their scores ± its standard error. Chapter 17.
 
     Attributes:
         bed, method: of which bed, and by which method.
@@ -72,7 +72,7 @@ def stored() -> Path:
 
 
 def submissions(folder: str | PathLike[str] | None = None) -> list[Submission]:
-    """All submissions, bed by bed in the order of `superpos.bed.names()`; one without scores is not whole. Chapter 16.
+    """All submissions, bed by bed in the order of `superpos.bed.names()`; one without scores is not whole. Chapter 17.
 
     Args:
         folder: with a folder BED/METHOD for each; None for those that ship with the package.
@@ -99,7 +99,7 @@ def submit(
     machine: str,
     script: str,
 ) -> Submission:
-    """Write a submission: the decomposition of the first seed in small numbers, and the scores of all. Chapter 16.
+    """Write a submission: the decomposition of the first seed in small numbers, and the scores of all. Chapter 17.
 
     Args:
         of: the bed.

@@ -1,4 +1,4 @@
-"""Decompositions of a bed beside those that need no method. Chapter 15."""
+"""Decompositions of a bed beside those that need no method. Chapter 16."""
 
 import html
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ MARK = "*"
 
 @dataclass(frozen=True)
 class Table:
-    """The scores of decompositions, and beside them those of the truth and of what needs no method. Chapter 15.
+    """The scores of decompositions, and beside them those of the truth and of what needs no method. Chapter 16.
 
     A score is marked where a decomposition without a method reaches it too: by that score, nothing was found.
 
@@ -87,7 +87,7 @@ class Table:
 
 
 def table(bed: Bed, decompositions: Mapping[str, Decomposition], *, trivial: bool = True) -> Table:
-    """Decompositions of a bed, or of its shuffled controls, beside those that need no method. Chapter 15.
+    """Decompositions of a bed, or of its shuffled controls, beside those that need no method. Chapter 16.
 
     Args:
         bed: not shuffled; a decomposition whose `about` has a control is scored on `bed.shuffled(control)`.

@@ -1,4 +1,4 @@
-"""A network to be taken apart: which of its matrices, and on what inputs. Chapter 16."""
+"""A network to be taken apart: which of its matrices, and on what inputs. Chapter 17."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ __all__ = ["Matrix", "Target", "of_bed"]
 
 @dataclass(frozen=True, eq=False)
 class Matrix:
-    """A matrix of the target, in float32: what is to be taken apart, and what is left in place. Chapter 16.
+    """A matrix of the target, in float32: what is to be taken apart, and what is left in place. Chapter 17.
 
     Attributes:
         path: its name.
@@ -37,7 +37,7 @@ class Matrix:
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """A chain of layers, the first of which is to be taken apart, and its inputs. Chapter 16.
+    """A chain of layers, the first of which is to be taken apart, and its inputs. Chapter 17.
 
     Attributes:
         matrices: in order.

@@ -1,4 +1,4 @@
-"""Toy models of superposition: more sparse features than neurons, whose components are known. Chapter 16."""
+"""Toy models of superposition: more sparse features than neurons, whose components are known. Chapter 17."""
 
 import math
 from functools import cache
@@ -28,7 +28,7 @@ def features(batch: int, F: int, *, seed: int) -> Float[Tensor, "batch F"]:
 
 @cache
 def toy(F: int, D: int, *, seed: int = 0, steps: int = 10_000) -> Target:
-    """The toy model x ↦ ReLU(Wᵀ W x + b) with F features in D dimensions, trained on x itself. Chapter 16.
+    """The toy model x ↦ ReLU(Wᵀ W x + b) with F features in D dimensions, trained on x itself. Chapter 17.
 
     Both matrices are to be taken apart. The true components of W are its columns, one for each feature.
 
@@ -59,7 +59,7 @@ def toy(F: int, D: int, *, seed: int = 0, steps: int = 10_000) -> Target:
 
 
 def price(target: Target, coefficient: float) -> float:
-    """The β of SPD that a coefficient of the papers is here, where errors are divided by what is at stake. Chapter 16.
+    """The β of SPD that a coefficient of the papers is here, where errors are divided by what is at stake. Chapter 17.
 
     There a squared error is a mean over samples and outputs: on 5 features in 2 dimensions .0147 is at stake.
     """
@@ -68,7 +68,7 @@ def price(target: Target, coefficient: float) -> float:
 
 
 def recovered(model: Spd | Apd) -> list[dict[str, dict[str, float]]]:
-    """How alike the components of a toy model and what was found are, by matrix: one for each seed. Chapter 16.
+    """How alike the components of a toy model and what was found are, by matrix: one for each seed. Chapter 17.
 
     A feature's component is its column of W, all else 0. For each the found component with the largest cosine is taken:
     `cosine` and `length` are the means over features of the cosine and of the ratio of lengths, of whole matrices;

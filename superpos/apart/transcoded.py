@@ -1,4 +1,4 @@
-"""Transcoders of a bed's matrices, and what they make of the weights: a component for each latent. Chapter 16."""
+"""Transcoders of a bed's matrices, and what they make of the weights: a component for each latent. Chapter 17."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,7 +18,7 @@ _LABELLED, _SEED = 4096, 1 << 41  # the samples by which latents are said to be 
 def transcoders(
     bed: Bed, latents: int, runs: Sequence[Run], *, samples: int = 8192, seed: int = 0, training: Training | None = None
 ) -> dict[str, Dictionary]:
-    """Transcoders of every matrix in which circuits have weights, by its path: what these weights add. Chapter 16.
+    """Transcoders of every matrix in which circuits have weights, by its path: what these weights add. Chapter 17.
 
     Each is from the matrix's input a to W a, with W the circuits' own weights; machinery is left in place.
 
@@ -37,7 +37,7 @@ def transcoders(
 
 
 def components(bed: Bed, found: Mapping[str, Dictionary], run: int = 0) -> Decomposition:
-    """The decomposition that transcoders say: latent c is the component of U_c = D_c and V_c = E_c. Chapter 16.
+    """The decomposition that transcoders say: latent c is the component of U_c = D_c and V_c = E_c. Chapter 17.
 
     Where latents are above 0 they are linear, so that a sample's active components are what the matrix does on it, but
     for biases; there the gate is 1. Nothing makes the components add up to the weights. A signed direction takes two

@@ -1,4 +1,4 @@
-"""Decompositions of a bed that need no method: what a score must not mistake for an answer. Chapter 15."""
+"""Decompositions of a bed that need no method: what a score must not mistake for an answer. Chapter 16."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ Factors = tuple[Float[Tensor, "in C"], Float[Tensor, "out C"]]
 
 
 def truth(bed: Bed) -> Decomposition:
-    """The answer: every piece of every circuit, on where it is needed. Chapter 15."""
+    """The answer: every piece of every circuit, on where it is needed. Chapter 16."""
     V, U, group, gates = {}, {}, {}, {}
     for part in bed.matrices:
         live = (part.U.norm(dim=1) * part.V.norm(dim=1) > 0).flatten()
@@ -30,17 +30,17 @@ def truth(bed: Bed) -> Decomposition:
 
 
 def neurons(bed: Bed) -> Decomposition:
-    """One component for each neuron: the row that it reads with, or the column that it writes. Chapter 15."""
+    """One component for each neuron: the row that it reads with, or the column that it writes. Chapter 16."""
     return _cut(bed, "neurons", lambda part: part.neurons)
 
 
 def singular(bed: Bed) -> Decomposition:
-    """One component for each singular value. Chapter 15."""
+    """One component for each singular value. Chapter 16."""
     return _cut(bed, "singular vectors", lambda part: part.directions)
 
 
 def weights(bed: Bed) -> Decomposition:
-    """One component for each weight that is not 0. Chapter 15.
+    """One component for each weight that is not 0. Chapter 16.
 
     Raises:
         ValueError: if a matrix has more than 4,096 of these.
@@ -55,7 +55,7 @@ def weights(bed: Bed) -> Decomposition:
 
 
 def random(bed: Bed, seed: int = 0) -> Decomposition:
-    """The rows in a random orthonormal basis: faithful, and cut at random. Chapter 15."""
+    """The rows in a random orthonormal basis: faithful, and cut at random. Chapter 16."""
     g = generator(seed, "random components")
 
     def rows(part: Part) -> Factors:

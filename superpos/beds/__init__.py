@@ -1,4 +1,4 @@
-"""Test beds: networks that compute in superposition, whose circuits are known. Chapter 15."""
+"""Test beds: networks that compute in superposition, whose circuits are known. Chapter 16."""
 
 from superpos.beds.bed import Bed
 from superpos.beds.building import make, raised

@@ -1,4 +1,4 @@
-"""A test bed: a network that computes in superposition, whose every weight is known by its circuit. Chapter 15."""
+"""A test bed: a network that computes in superposition, whose every weight is known by its circuit. Chapter 16."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ from superpos.sampling import distinct, generator
 
 @dataclass(frozen=True, eq=False)
 class Bed:
-    """A network that computes in superposition, and what each of its weights is for. Chapter 15.
+    """A network that computes in superposition, and what each of its weights is for. Chapter 16.
 
     `model` is all that a method needs to see. `components` is the answer.
 

@@ -1,4 +1,4 @@
-"""From a network of any construction to a bed. Chapter 15."""
+"""From a network of any construction to a bed. Chapter 16."""
 
 import math
 from dataclasses import replace
@@ -29,7 +29,7 @@ def make(
     identifiable: bool = True,
     modules: tuple[str, ...] | None = None,
 ) -> Bed:
-    """The bed of a network of any construction, of the circuits that it was made of, in float64. Chapter 15.
+    """The bed of a network of any construction, of the circuits that it was made of, in float64. Chapter 16.
 
     Raises:
         TypeError, ValueError: as `superpos.beds.pieces.parts`.

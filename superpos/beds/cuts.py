@@ -1,4 +1,4 @@
-"""The cost of a decomposition as methods measure it: its error, and how many components it needs. Chapter 15."""
+"""The cost of a decomposition as methods measure it: its error, and how many components it needs. Chapter 16."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ _EXACT = 1e-20  # an error of rounding alone
 
 @dataclass(frozen=True, eq=False)
 class Cut:
-    """A bed's circuits' own weights as a sum of rank-one components U_c V_cᵀ, each with a gate. Chapter 15.
+    """A bed's circuits' own weights as a sum of rank-one components U_c V_cᵀ, each with a gate. Chapter 16.
 
     Attributes:
         V, U: the factors, by the path of the matrix.
@@ -29,7 +29,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class Losses:
-    """The cost of a decomposition, in float64. Chapter 15.
+    """The cost of a decomposition, in float64. Chapter 16.
 
     Attributes:
         faithfulness: Σ|W − Σ_c U_c V_cᵀ|² over the circuits' own weights W, over Σ|W|².
@@ -45,7 +45,7 @@ class Losses:
 
 
 def circuits(bed: Bed, samples: Samples) -> Cut:
-    """The truth: the pieces of all circuits, each with its expected importance. Chapter 15."""
+    """The truth: the pieces of all circuits, each with its expected importance. Chapter 16."""
     V, U, needed = {}, {}, bed.importance(samples)
     for part in bed.matrices:
         V[part.path], U[part.path] = (F.transpose(0, 1).flatten(1) for F in (part.V, part.U))
@@ -53,7 +53,7 @@ def circuits(bed: Bed, samples: Samples) -> Cut:
 
 
 def neurons(bed: Bed, samples: Samples) -> Cut:
-    """The network cut into its neurons: what each one reads, or what it writes where no ReLU follows. Chapter 15.
+    """The network cut into its neurons: what each one reads, or what it writes where no ReLU follows. Chapter 16.
 
     A component is a row of a matrix, with a gate that is 1 where the neuron is on, or would be without it. Where no
     ReLU follows, as in what a residual layer writes back, it is a column, with a gate that is 1 where the neuron that
@@ -69,7 +69,7 @@ def neurons(bed: Bed, samples: Samples) -> Cut:
 
 
 def directions(bed: Bed, samples: Samples) -> Cut:
-    """The singular vectors of every matrix, all with gate 1: nothing is known of what is active. Chapter 15."""
+    """The singular vectors of every matrix, all with gate 1: nothing is known of what is active. Chapter 16."""
     V, U, gates = {}, {}, {}
     for part in bed.matrices:
         V[part.path], U[part.path] = part.directions
@@ -78,7 +78,7 @@ def directions(bed: Bed, samples: Samples) -> Cut:
 
 
 def pruned(bed: Bed, cut: Cut, samples: Samples, L0: float) -> Cut:
-    """The same components, but only so many at work that L0 is what it may be: those that write most. Chapter 15.
+    """The same components, but only so many at work that L0 is what it may be: those that write most. Chapter 16.
 
     Those with the largest g |U_c||V_c·A| over all matrices and samples keep their gates, the others get 0.
     """
@@ -95,7 +95,7 @@ def pruned(bed: Bed, cut: Cut, samples: Samples, L0: float) -> Cut:
 def states(
     bed: Bed, cut: Cut, masks: Mapping[str, Float[Tensor, "B C"]], inputs: Float[Tensor, "B D"]
 ) -> Iterator[Float[Tensor, "B width"]]:
-    """What every matrix in turn leaves, A ← ReLU(Σ_c m_c U_c V_cᵀ A + shared A + b), with masks m. Chapter 15."""
+    """What every matrix in turn leaves, A ← ReLU(Σ_c m_c U_c V_cᵀ A + shared A + b), with masks m. Chapter 16."""
     A = inputs
     for part in bed.parts:
         pre = A @ part.kept.mT + part.b
@@ -106,7 +106,7 @@ def states(
 
 
 def losses(bed: Bed, cut: Cut, samples: Samples) -> Losses:
-    """The losses of a decomposition of the circuits' own weights; what is shared is left in place. Chapter 15.
+    """The losses of a decomposition of the circuits' own weights; what is shared is left in place. Chapter 16.
 
     Args:
         cut: of every matrix in which circuits have weights, in float64.
@@ -125,7 +125,7 @@ def losses(bed: Bed, cut: Cut, samples: Samples) -> Losses:
 
 
 def beaten(bed: Bed, samples: Samples) -> bool:
-    """Whether a cut that knows nothing of circuits is better than the truth by what methods minimise. Chapter 15.
+    """Whether a cut that knows nothing of circuits is better than the truth by what methods minimise. Chapter 16.
 
     It is if the neurons that write most, as many as the truth needs components, or as many singular vectors, leave a
     smaller error than the true circuits do. Then no penalty on L0 makes the truth the best, and a method that finds
@@ -139,7 +139,7 @@ def beaten(bed: Bed, samples: Samples) -> bool:
 
 
 def unit(bed: Bed, path: str) -> float:
-    """The root mean square of the norms |U||V| of the circuits' pieces in a matrix. Chapter 15."""
+    """The root mean square of the norms |U||V| of the circuits' pieces in a matrix. Chapter 16."""
     part = next(part for part in bed.parts if part.path == path)
     norm = part.U.norm(dim=1) * part.V.norm(dim=1)
     return norm[norm > 0].square().mean().sqrt().item()

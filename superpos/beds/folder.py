@@ -1,4 +1,4 @@
-"""A folder of numbers and what they mean: written whole or not at all, read without executing anything. Chapter 15."""
+"""A folder of numbers and what they mean: written whole or not at all, read without executing anything. Chapter 16."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The beds that come with the package: fixed networks, each with a name and a version. Chapter 15."""
+"""The beds that come with the package: fixed networks, each with a name and a version. Chapter 16."""
 
 import math
 from collections.abc import Callable
@@ -117,7 +117,7 @@ def names() -> tuple[str, ...]:
 
 
 class Beds:
-    """The test beds: `bed(name)` gives one, `bed.names()` the names, `bed.load(path)` one of a folder. Chapter 15."""
+    """The test beds: `bed(name)` gives one, `bed.names()` the names, `bed.load(path)` one of a folder. Chapter 16."""
 
     def __call__(self, name: str) -> Bed:
         """The bed of that name: a network that computes in superposition, and its circuits.
@@ -141,7 +141,7 @@ class Beds:
         return load(path)
 
 
-bed = Beds()  # `bed(name)` is a test bed; `bed.names()` the names, `bed.load(path)` one of a folder. Chapter 15
+bed = Beds()  # `bed(name)` is a test bed; `bed.names()` the names, `bed.load(path)` one of a folder. Chapter 16
 
 
 @cache

@@ -1,4 +1,4 @@
-"""A bed from its folder. Chapter 15."""
+"""A bed from its folder. Chapter 16."""
 
 from collections.abc import Mapping
 from os import PathLike
@@ -16,7 +16,7 @@ _UNFIT = (KeyError, TypeError, ValueError, RuntimeError, AttributeError, IndexEr
 
 
 def load(path: str | PathLike[str]) -> Bed:
-    """The bed that `Bed.save` wrote to a folder: bit for bit the same. Nothing in a file is executed. Chapter 15.
+    """The bed that `Bed.save` wrote to a folder: bit for bit the same. Nothing in a file is executed. Chapter 16.
 
     Raises:
         FileNotFoundError: if there is no such folder, or a file of it is missing.

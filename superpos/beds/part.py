@@ -16,7 +16,7 @@ _ROUNDS, _PAIRS = 512, 512  # exchanges that make a control unlike the circuits,
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A matrix of a large network as a sum, W = Σ_t U_t V_tᵀ + Σ shared, with no rounding in float64. Chapter 15.
+    """A matrix of a large network as a sum, W = Σ_t U_t V_tᵀ + Σ shared, with no rounding in float64. Chapter 16.
 
     U_t V_tᵀ is the *component* of circuit t. Its r *pieces* are the rank-one products U_tk V_tkᵀ: one for each small
     neuron that the matrix writes to, or reads from, in each lane.

@@ -1,4 +1,4 @@
-"""The parts of every matrix of a network, by construction: whose each weight is, in factors. Chapter 15."""
+"""The parts of every matrix of a network, by construction: whose each weight is, in factors. Chapter 16."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ class Plain:
 
 
 def parts(network: Network, circuits: Circuits) -> tuple[Part, ...]:
-    """The matrices of a network as a plain chain A ← ReLU(A Wᵀ + b), and the parts of each. Chapter 15.
+    """The matrices of a network as a plain chain A ← ReLU(A Wᵀ + b), and the parts of each. Chapter 16.
 
     Weights are rounded to multiples of 2⁻²⁴, so that parts add up to them with no rounding. A residual layer becomes
     two matrices: its stream is carried past the neurons by 2 D more of them, x = ReLU(x) − ReLU(−x).

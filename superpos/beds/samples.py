@@ -1,4 +1,4 @@
-"""What a bed's network is given: which circuits are active, and on what. Chapter 15."""
+"""What a bed's network is given: which circuits are active, and on what. Chapter 16."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ HELD_OUT, HELD_SEED = 512, 1 << 40  # the samples on which decompositions give t
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """A batch for a bed: which circuits are active, on what, and what the network is given. Chapter 15.
+    """A batch for a bed: which circuits are active, on what, and what the network is given. Chapter 16.
 
     Attributes:
         active: the circuits that are active, distinct in a row, first those; `NONE` fills up.
@@ -29,7 +29,7 @@ class Samples:
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """The inputs of circuits, drawn uniformly from a pool: one pool for all circuits, or one for each. Chapter 15.
+    """The inputs of circuits, drawn uniformly from a pool: one pool for all circuits, or one for each. Chapter 16.
 
     Attributes:
         pool: T is 1 where all circuits have the same.

@@ -1,4 +1,4 @@
-"""Why neurons and circuits tie in an exact network, and what tells them apart: propositions with proofs. Chapter 15."""
+"""Why neurons and circuits tie in an exact network, and what tells them apart: propositions with proofs. Chapter 16."""
 
 from collections.abc import Mapping
 from dataclasses import replace

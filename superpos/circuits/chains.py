@@ -1,4 +1,4 @@
-"""The chain of layers of one torch module: which are understood, and their numbers. Chapters 2 and 14."""
+"""The chain of layers of one torch module: which are understood, and their numbers. Chapters 2 and 15."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from superpos.checks import check_count
 
 
 class ResidualBlock(nn.Module):
-    """A residual layer, x + W·ReLU(V x + b), as an ordinary module. Chapters 2 and 14.
+    """A residual layer, x + W·ReLU(V x + b), as an ordinary module. Chapters 2 and 15.
 
     Args:
         d: width of x.

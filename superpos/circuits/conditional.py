@@ -1,4 +1,4 @@
-"""MLP circuits with an on-indicator, by which they stay silent while they are not called. Chapter 14."""
+"""MLP circuits with an on-indicator, by which they stay silent while they are not called. Chapter 15."""
 
 import torch
 from jaxtyping import Float
@@ -20,7 +20,7 @@ def conditional(circuits: MLPCircuits, threshold: float) -> MLPCircuits:
 
     With α = 1 this is the circuit. With α = 0 the circuit answers 0 as long as what it reads stays below θ; and all
     circuits have one bias in common, as `superpos.balanced` needs. A last layer without a ReLU has no threshold and
-    no step. Chapter 14; the step is that of conditional rotations, Linsefors & Bushnaq (December 2025).
+    no step. Chapter 15; the step is that of conditional rotations, Linsefors & Bushnaq (December 2025).
 
     Args:
         circuits: any MLP circuits, width d.
@@ -46,13 +46,13 @@ def conditional(circuits: MLPCircuits, threshold: float) -> MLPCircuits:
 
 
 def called(inputs: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d2"]:
-    """The input of a conditional circuit that is meant: α as (1.5, 0.5), then the circuit's own input. Chapter 14."""
+    """The input of a conditional circuit that is meant: α as (1.5, 0.5), then the circuit's own input. Chapter 15."""
     indicator = inputs.new_tensor([1.5, 0.5]).expand(*inputs.shape[:-1], INDICATOR)
     return torch.cat([indicator, inputs], dim=-1)
 
 
 def unconditional(circuits: MLPCircuits) -> MLPCircuits:
-    """The circuits of which `conditional` made these, without on-indicator and threshold. Chapter 14."""
+    """The circuits of which `conditional` made these, without on-indicator and threshold. Chapter 15."""
     own = circuits.weights[..., INDICATOR:, :]
     biases = own[..., 0] + circuits.biases[..., INDICATOR:]
     return MLPCircuits(own[..., INDICATOR:].contiguous(), biases, last_relu=circuits.last_relu)

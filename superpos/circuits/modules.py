@@ -1,4 +1,4 @@
-"""From a list of torch modules to a stack of circuits, and back. Chapters 2 and 14."""
+"""From a list of torch modules to a stack of circuits, and back. Chapters 2 and 15."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -26,7 +26,7 @@ def from_modules(modules: Modules) -> MLPCircuits | ResidualCircuits:
     zeros to the widest, its own coordinates first; the padding stays zero in every layer.
 
     Each module is then run on a few inputs of each sign and size, in its own dtype and on its own device, and what it
-    answers must be what was read, up to rounding: hooks may look, but not change what passes. Chapters 2 and 14.
+    answers must be what was read, up to rounding: hooks may look, but not change what passes. Chapters 2 and 15.
 
     Args:
         modules: a list or `nn.ModuleList`, or a mapping or `nn.ModuleDict` from names to modules.
@@ -41,7 +41,7 @@ def from_modules(modules: Modules) -> MLPCircuits | ResidualCircuits:
 
 
 def stacked(modules: Modules) -> tuple[MLPCircuits | ResidualCircuits, Int64[Tensor, "T L1"]]:
-    """The circuits, as `from_modules` makes them, and how wide each module was before it was padded. Chapter 14.
+    """The circuits, as `from_modules` makes them, and how wide each module was before it was padded. Chapter 15.
 
     Returns:
         The circuits; and of each MLP the width of its input and of its layers, of residual blocks d, and the neurons m
@@ -71,7 +71,7 @@ def answers(
 ) -> Float[Tensor, "B z outside"]:
     """The answers of the modules themselves, y_t = module_t(x_t): each runs once, on all samples in which it is active.
 
-    Chapter 14.
+    Chapter 15.
 
     Args:
         modules: as for `from_modules`.
@@ -102,7 +102,7 @@ def answers(
 
 
 def to_module(circuits: MLPCircuits | ResidualCircuits, t: int, widths: Sequence[int]) -> nn.Sequential:
-    """The module that circuit t was, of its own widths, as `stacked` gives them. Chapter 14."""
+    """The module that circuit t was, of its own widths, as `stacked` gives them. Chapter 15."""
     own = circuits[t].detach()
     layers: list[nn.Module] = []
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Modules as they run: what they answer, and whether that is what was read of them. Chapters 2 and 14."""
+"""Modules as they run: what they answer, and whether that is what was read of them. Chapters 2 and 15."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ _AT_ONCE = 2**22  # numbers of a stack that are held in float64
 def probes(d: int, like: Tensor) -> Float[Tensor, "B d"]:
     """The inputs on which modules are tried, of each sign and size: zeros, and seven directions at four sizes each.
 
-    The directions are all +, all −, signs in turn, and four random ones, always the same. Chapter 14.
+    The directions are all +, all −, signs in turn, and four random ones, always the same. Chapter 15.
     """
     one = torch.ones(1, d, dtype=torch.float64, device="cpu")
     turned = 1.0 - 1.5 * (torch.arange(d, device="cpu") % 2)[None].double()  # uneven: equal weights do not cancel it
@@ -43,7 +43,7 @@ def ran(
     """The answers of a module on the inputs of its width, and its numbers; the module is left as it was found.
 
     Weights that are made anew whenever a module runs, such as those of weight_norm, are read as the run left them.
-    Chapter 14.
+    Chapter 15.
 
     Raises:
         ValueError: if the module raises, puts out no tensor (B, outside), or, in training mode, changes its numbers.

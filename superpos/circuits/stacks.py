@@ -142,7 +142,7 @@ class MLPCircuits(Circuits):
 
         It is found by interval arithmetic, in double precision; infinite where that does not hold it. Every coordinate
         lies in an interval of centre c and radius r. A layer makes of it w c + b and |w| r, and the ReLU cuts both ends
-        off at 0. Chapter 14.
+        off at 0. Chapter 15.
 
         Raises:
             ValueError: if reach is not positive.
@@ -215,7 +215,7 @@ class ResidualCircuits(Circuits):
         A state goes through a ReLU as its two halves, x = ReLU(x) − ReLU(−x). So a hidden layer holds
         (ReLU(x), ReLU(−x), h) with h = ReLU(w_in x + b) of one residual layer, and the next one forms
         x' = ReLU(x) − ReLU(−x) + w_out h within its weights. The last layer leaves x^L in its first d coordinates,
-        without a ReLU; what lies beyond is 0. Chapter 14.
+        without a ReLU; what lies beyond is 0. Chapter 15.
         """
         L, T, m, d = self.w_in.shape
         width = 2 * d + m
@@ -233,7 +233,7 @@ class ResidualCircuits(Circuits):
 
     @staticmethod
     def from_mlp(mlp: MLPCircuits, d: int) -> "ResidualCircuits":
-        """The residual circuits of which `as_mlp` made these MLPs, with states of width d. Chapter 14."""
+        """The residual circuits of which `as_mlp` made these MLPs, with states of width d. Chapter 15."""
         hidden = mlp.weights.shape[2] - 2 * d
         w_in = mlp.weights[:-1, :, -hidden:, :d]
         w_out = mlp.weights[1:, :, :d, -hidden:]

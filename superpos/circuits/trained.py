@@ -148,7 +148,7 @@ def trained(
 ) -> tuple[MLPCircuits, ResidualCircuits, Samples | Pairs]:
     """The networks that ship with the book, and their tasks with the held-out samples.
 
-    They stand in random order: the first T are as good a choice of T as any. Chapters 2, 8 and 14.
+    They stand in random order: the first T are as good a choice of T as any. Chapters 2, 8 and 15.
 
     Args:
         kind: of their tasks: "separable", which a linear read-out gets nearly as well, or "inseparable", of which one

@@ -1,4 +1,4 @@
-"""Your own networks in, one network and a certificate out. Chapter 14."""
+"""Your own networks in, one network and a certificate out. Chapter 15."""
 
 from superpos.compression.certificate import Certificate
 from superpos.compression.choice import Option, Report

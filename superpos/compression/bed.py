@@ -1,4 +1,4 @@
-"""A test bed of your own networks, for methods that take networks apart, as in `superpos.beds`. Chapter 14."""
+"""A test bed of your own networks, for methods that take networks apart, as in `superpos.beds`. Chapter 15."""
 
 from copy import deepcopy
 from dataclasses import replace
@@ -23,7 +23,7 @@ _LEAST = 2.0**-10  # of the largest weight of a layer: weights are multiples of 
 
 
 def bed(network: Large, inputs: Float[Tensor, "T N width"] | None, *, seed: int) -> Bed:
-    """The bed of a compressed network, on the CPU: the same layers in float64, and whose every weight is. Chapter 14.
+    """The bed of a compressed network, on the CPU: the same layers in float64, and whose every weight is. Chapter 15.
 
     Where modules end without a ReLU, an exact network ends without one and without gates, and holds what inactive
     modules write on slots that nobody reads. In the bed outputs are raised by a power of two, as

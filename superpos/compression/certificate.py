@@ -1,4 +1,4 @@
-"""What a compressed network is worth: proved, expected and measured, and whether it holds. Chapter 14."""
+"""What a compressed network is worth: proved, expected and measured, and whether it holds. Chapter 15."""
 
 import json
 import math
@@ -65,7 +65,7 @@ class ModuleErrors:
 class Certificate(Rows):
     """The certificate of a network of `superpos.compress`: what is proved, expected and measured, and whether it holds.
 
-    Chapter 14.
+    Chapter 15.
 
     Attributes:
         method, T, D, z, tolerance, dtype: the network, and what it was made for.

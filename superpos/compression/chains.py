@@ -1,4 +1,4 @@
-"""Whether things that take and put out numbers can stand one behind the other, and in which order. Chapter 14."""
+"""Whether things that take and put out numbers can stand one behind the other, and in which order. Chapter 15."""
 
 import re
 from collections import Counter

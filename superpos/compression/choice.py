@@ -1,4 +1,4 @@
-"""Which construction for which circuits: what each would need, and the narrowest that does. Chapter 14."""
+"""Which construction for which circuits: what each would need, and the narrowest that does. Chapter 15."""
 
 import math
 from collections.abc import Callable
@@ -24,7 +24,7 @@ _BATCH = 512  # samples with which an unproved construction is tried
 
 @dataclass(frozen=True)
 class Option:
-    """A construction that was looked at: what it would need, or why it cannot do what is asked. Chapter 14.
+    """A construction that was looked at: what it would need, or why it cannot do what is asked. Chapter 15.
 
     Attributes:
         method: its name.
@@ -41,7 +41,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Report(Rows):
-    """The reasons for a network: what was asked, what each construction needs for it, what was chosen. Chapter 14.
+    """The reasons for a network: what was asked, what each construction needs for it, what was chosen. Chapter 15.
 
     Attributes:
         T, d, L: circuits as MLPs, their width and layers.
@@ -109,7 +109,7 @@ def choose(
     reach: float,
     side_by_side: int,
 ) -> Choice:
-    """The narrowest network that does what is asked, among all constructions or with one given. Chapter 14.
+    """The narrowest network that does what is asked, among all constructions or with one given. Chapter 15.
 
     Args:
         bound, reach: of activations and inputs, for which an exact network would be made.
@@ -156,7 +156,7 @@ def standard(
 ) -> tuple[Int64[Tensor, "batch z"], Float[Tensor, "batch z width"]]:
     """A batch for networks of whose inputs nothing is known: random sets of z, on standard normal numbers.
 
-    The circuits take turns: none is active again before all others have been. Chapter 14.
+    The circuits take turns: none is active again before all others have been. Chapter 15.
     """
     x = torch.randn((batch, z, width), generator=generator(seed, "normal"), dtype=torch.float32)
     return turns(T, batch, z, generator=generator(seed, "active")).to(like.device), x.to(like)

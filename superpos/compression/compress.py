@@ -1,4 +1,4 @@
-"""Modules in, one network out. Chapter 14."""
+"""Modules in, one network out. Chapter 15."""
 
 from collections.abc import Mapping
 
@@ -26,7 +26,7 @@ def compress(
     seed: int = 0,
     bound: float | None = None,
 ) -> Compressed:
-    """One large network made of many small trained ones, any z of which can run at once. Chapter 14.
+    """One large network made of many small trained ones, any z of which can run at once. Chapter 15.
 
     Without a tolerance the large network computes what the modules compute, to rounding; `Compressed.certify` says
     what is proved of it and measures the rest.

@@ -1,4 +1,4 @@
-"""Many small networks as one: what `superpos.compress` returns, and `superpos.load` reads again. Chapter 14."""
+"""Many small networks as one: what `superpos.compress` returns, and `superpos.load` reads again. Chapter 15."""
 
 from os import PathLike
 
@@ -17,7 +17,7 @@ from superpos.writing import check_free
 
 
 class Compressed(Large):
-    """The network that T small ones went into, with what is proved and measured of it. Chapter 14.
+    """The network that T small ones went into, with what is proved and measured of it. Chapter 15.
 
     `run` takes what the modules take and returns what they return. The large network itself is an ordinary chain of
     layers on an input of its own: `read(network(network.encode(active, inputs)), active)` gives the same outputs.

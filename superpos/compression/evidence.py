@@ -1,4 +1,4 @@
-"""How a certificate is come by: samples run through the layers, weights read back, modules run. Chapter 14."""
+"""How a certificate is come by: samples run through the layers, weights read back, modules run. Chapter 15."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A compressed network as one safetensors file: numbers and a description. Nothing in it is executed. Chapter 14."""
+"""A compressed network as one safetensors file: numbers and a description. Nothing in it is executed. Chapter 15."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -34,7 +34,7 @@ Parts = tuple[Network, Tensor, Origin, Report]  # what a `Large` is made of
 def save(network: Large, path: str | PathLike[str], *, overwrite: bool = False) -> None:
     """Write a network to one file, whole or not at all: its tensors by the names of `state_dict`, and what it is.
 
-    With them goes a digest of all numbers, by which `read` finds numbers that were not saved. Chapter 14.
+    With them goes a digest of all numbers, by which `read` finds numbers that were not saved. Chapter 15.
 
     Raises:
         ValueError, TypeError: if a number of the network is not finite, a name is no word, or the network has been

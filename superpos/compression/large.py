@@ -1,4 +1,4 @@
-"""Many small networks as one large network: put in, run, read out. Chapter 14."""
+"""Many small networks as one large network: put in, run, read out. Chapter 15."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ _WORK = 3e12  # multiplications of the layers in the default samples: minutes
 
 
 class Large(nn.Module):
-    """A large network that T small ones went into: what takes their inputs and gives their outputs. Chapter 14.
+    """A large network that T small ones went into: what takes their inputs and gives their outputs. Chapter 15.
 
     Attributes:
         network: the large network, of the construction that was chosen.

@@ -1,4 +1,4 @@
-"""Small networks out of safetensors files, as `state_dict` names their numbers. Chapter 14.
+"""Small networks out of safetensors files, as `state_dict` names their numbers. Chapter 15.
 
 A number of a `state_dict` is named by the way to its layer, "net.2.weight". Whether two ways lead to two layers of one
 network or to two networks is not said there: the numbers of a Sequential are layers, and what stands before them is the
@@ -52,7 +52,7 @@ class _Group:
 
 
 def read_modules(files: Sequence[Path], *, last_relu: bool = False) -> dict[str, nn.Module]:
-    """The networks in some files, by name. Chapter 14.
+    """The networks in some files, by name. Chapter 15.
 
     A file holds one network, as `net.state_dict()` of an `nn.Sequential` of Linear and ReLU or of ResidualBlocks, many,
     as the `state_dict` of an `nn.ModuleList` or `nn.ModuleDict` of such, or many stacked, as

@@ -1,4 +1,4 @@
-"""What went into a compressed network, what it costs, and what comes out of it. Chapter 14."""
+"""What went into a compressed network, what it costs, and what comes out of it. Chapter 15."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from superpos.words import number
 
 @dataclass(frozen=True, eq=False)
 class CompressedRun(Run):
-    """The result of a run of a compressed network: what the modules put out, and the states behind it. Chapter 14.
+    """The result of a run of a compressed network: what the modules put out, and the states behind it. Chapter 15.
 
     Attributes:
         outputs: what the modules in `active` put out, padded with zeros to the widest output. A circuit without a
@@ -44,7 +44,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Cost:
-    """The cost of a large network as plain matrices, beside the modules themselves. No zero is left out. Chapter 14.
+    """The cost of a large network as plain matrices, beside the modules themselves. No zero is left out. Chapter 15.
 
     Attributes:
         layers, parameters: of the large network: weights and biases of `dense()`.
@@ -78,7 +78,7 @@ class Cost:
 
 
 def cost(layers: Sequence[Layer], widths: Int64[Tensor, "T L1"], kind: str, z: int) -> Cost:
-    """The cost of layers beside the modules, of whose widths `superpos.circuits.stacked` tells. Chapter 14.
+    """The cost of layers beside the modules, of whose widths `superpos.circuits.stacked` tells. Chapter 15.
 
     A Linear layer from width j to i is i j multiplications and i more numbers, a residual block of m neurons 2 m d and
     m more.

@@ -1,4 +1,4 @@
-"""How far rounding may take the answers of an exact network, layer by layer. Chapter 14.
+"""How far rounding may take the answers of an exact network, layer by layer. Chapter 15.
 
 A network that is proved to be exact is wrong only by rounding, and how much that may be follows from its numbers. So
 what it holds after each layer is compared with what the module's own layer makes, in double precision, of what the

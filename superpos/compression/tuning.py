@@ -1,4 +1,4 @@
-"""Gradient descent on a network that is not exact: what training mends of it. Chapter 14."""
+"""Gradient descent on a network that is not exact: what training mends of it. Chapter 15."""
 
 from dataclasses import dataclass, replace
 
@@ -32,7 +32,7 @@ class Tuning:
 def tune(
     large: Compressed, small: MLPCircuits, tasks: Tasks, *, steps: int, seed: int, lr: float = 1e-3, batch: int = 256
 ) -> list[float]:
-    """Fine-tuning of a network's weights, in place, by Adam: Σ |y_large − y_small|² / Σ |y_small|² falls. Chapter 14.
+    """Fine-tuning of a network's weights, in place, by Adam: Σ |y_large − y_small|² / Σ |y_small|² falls. Chapter 15.
 
     Every step takes `batch` samples of the tasks, with as many networks active as `large` is made for; the rate falls
     from `lr` to 0, in equal steps.
@@ -71,7 +71,7 @@ def tune(
 
 
 def tuned(setting: Tuning, seed: int) -> dict[str, float]:
-    """The squared error over the squared signal, on samples that training has not seen: before and after. Chapter 14.
+    """The squared error over the squared signal, on samples that training has not seen: before and after. Chapter 15.
 
     Network, batches and the 2,000 samples of the test are drawn from the seed. Training has the even rows of the tasks'
     held-out samples, the test the odd ones.
@@ -94,7 +94,7 @@ def tuned(setting: Tuning, seed: int) -> dict[str, float]:
 
 
 def halves(tasks: Tasks) -> tuple[Tasks, Tasks]:
-    """The tasks with the even rows of their held-out samples, for training, and with the odd ones. Chapter 14."""
+    """The tasks with the even rows of their held-out samples, for training, and with the odd ones. Chapter 15."""
     even = torch.arange(len(tasks.pool), device=tasks.pool.device) % 2 == 0
     return replace(tasks, pool=tasks.pool & even), replace(tasks, pool=tasks.pool & ~even)
 

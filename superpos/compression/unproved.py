@@ -1,4 +1,4 @@
-"""The constructions without a proof, for any MLP circuits: built, and what error to expect of one. Chapter 14.
+"""The constructions without a proof, for any MLP circuits: built, and what error to expect of one. Chapter 15.
 
 No law holds for arbitrary trained circuits: those of chapters 9 and 10 are for their own families. So the error is
 foretold by building the network twice more, with other seeds, and running these twins.
@@ -26,7 +26,7 @@ _ROUNDINGS = 64  # in the last place of the largest weight: one is a sum over th
 
 @dataclass(frozen=True, eq=False)
 class Recipe:
-    """The circuits as an unproved construction takes them, and how it builds its network of them. Chapter 14.
+    """The circuits as an unproved construction takes them, and how it builds its network of them. Chapter 15.
 
     Attributes:
         method: "balanced" or "redundant".
@@ -104,7 +104,7 @@ def recipe(method: str, small: MLPCircuits, threshold: float | None) -> Recipe:
 def threshold(small: MLPCircuits, active: Int64[Tensor, "B z"], inputs: Float[Tensor, "B z d"]) -> float:
     """The threshold θ for an on-indicator: the root mean square of hidden activations.
 
-    What inactive circuits hear then stays below it. Chapter 14.
+    What inactive circuits hear then stays below it. Chapter 15.
     """
     states = small.run(active, inputs)[1:]
     hidden = states if small.last_relu or len(states) == 1 else states[:-1]
@@ -116,7 +116,7 @@ def relative_errors(
 ) -> Float[Tensor, " L"]:
     """The relative squared error after each layer, measured on a batch of the circuits' own inputs.
 
-    An on-indicator, which is no part of a circuit's own state, is not counted. Chapter 14.
+    An on-indicator, which is no part of a circuit's own state, is not counted. Chapter 15.
     """
     skip = 0 if recipe.threshold is None else circuits.INDICATOR
     truth, estimate = [], []

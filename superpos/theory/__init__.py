@@ -1,4 +1,4 @@
-"""Predictions, one function an equation. Chapters 3 to 13.
+"""Predictions, one function an equation. Chapters 3 to 14.
 
 Symbols as on the notation page. Nothing here looks at a large network: the small circuits, run alone on a batch, and
 the sizes T, D, M, S are all that goes in. r is the mean square noise with which ONE coordinate of a circuit is read.
@@ -32,6 +32,7 @@ from superpos.theory.recursion import (
 )
 from superpos.theory.seizure import first_excess, largest_without, leak, onset, rotations, seizure_limit
 from superpos.theory.slots import Rotations
+from superpos.theory.training import tangent, without_neurons
 
 __all__ = [
     "Demand",
@@ -75,8 +76,10 @@ __all__ = [
     "sharers",
     "sharing",
     "statistics",
+    "tangent",
     "update_error",
     "usable",
     "usable_circuits",
     "width_of_lanes",
+    "without_neurons",
 ]

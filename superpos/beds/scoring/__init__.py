@@ -1,4 +1,4 @@
-"""What a decomposition of a test bed is worth. Chapter 15."""
+"""What a decomposition of a test bed is worth. Chapter 16."""
 
 from superpos.beds.scoring.decomposition import SHARED, Decomposition
 from superpos.beds.scoring.held import Held

@@ -12,7 +12,7 @@ SHARED = -1  # the group of what is said to belong to no circuit
 
 @dataclass(frozen=True, eq=False)
 class Decomposition:
-    """A decomposition: what a method says that the matrices of a network are the sum of. Chapter 15.
+    """A decomposition: what a method says that the matrices of a network are the sum of. Chapter 16.
 
     Every matrix is a sum of rank-one components U_c V_cᵀ. Each has a gate on every held-out sample of the bed, from 0
     for not needed to 1, and belongs to a group, which claims to be one circuit.

@@ -1,4 +1,4 @@
-"""Evidence: how well latents say which circuits are active, circuit by circuit. Chapter 15."""
+"""Evidence: how well latents say which circuits are active, circuit by circuit. Chapter 16."""
 
 from dataclasses import dataclass, fields
 
@@ -11,7 +11,7 @@ from superpos.checks import check_tensor
 
 @dataclass(frozen=True, eq=False)
 class Match:
-    """How well the best latent of each circuit says that it is active. Chapter 15.
+    """How well the best latent of each circuit says that it is active. Chapter 16.
 
     Latent and threshold are those of the largest F1 on the even samples; what is here is of the odd ones. The area
     under the curve has a latent of its own, that of the largest area on the even samples.
@@ -36,7 +36,7 @@ class Match:
 
 
 def match(latents: Float[Tensor, "B K"], active: Bool[Tensor, "B T"]) -> Match:
-    """How well latents say which circuits are active: the best latent of each, chosen on other samples. Chapter 15.
+    """How well latents say which circuits are active: the best latent of each, chosen on other samples. Chapter 16.
 
     Raises:
         TypeError, ValueError: if `latents` is no batch, `active` has not one row for each, or a circuit is active on
@@ -67,7 +67,7 @@ def match(latents: Float[Tensor, "B K"], active: Bool[Tensor, "B T"]) -> Match:
 
 
 def areas(latents: Float[Tensor, "B K"], active: Bool[Tensor, "B T"]) -> Float[Tensor, "K T"]:
-    """The area under the curve of every latent for every circuit, from ranks (Mann and Whitney). Chapter 15."""
+    """The area under the curve of every latent for every circuit, from ranks (Mann and Whitney). Chapter 16."""
     ordered = latents.mT.sort(dim=1).values.contiguous()
     given = latents.mT.contiguous()
     ranks = (torch.searchsorted(ordered, given) + torch.searchsorted(ordered, given, right=True) + 1).double() / 2

@@ -16,7 +16,7 @@ CAP = 4  # components allowed for each true one
 
 @dataclass(frozen=True, eq=False)
 class Held:
-    """A bed, and what is known of its held-out samples: all that scoring needs. Chapter 15.
+    """A bed, and what is known of its held-out samples: all that scoring needs. Chapter 16.
 
     Attributes:
         name, version, control: which bed it is, and with which seed its own weights were shuffled; None if not.

@@ -14,7 +14,7 @@ from superpos.words import Rows
 
 @dataclass(frozen=True)
 class Detection(Rows):
-    """How well the best latent of each circuit says whether it is active; means over circuits. Chapter 15.
+    """How well the best latent of each circuit says whether it is active; means over circuits. Chapter 16.
 
     That is no evidence for the circuit's weights: at the input it is the same for a network and its shuffled control.
 
@@ -41,7 +41,7 @@ _WORDS = (("precision", "precision"), ("recall", "recall"), ("f1", "F1"), ("mcc"
 
 
 def latents(held: Held, activations: Float[Tensor, "B K"]) -> Detection:
-    """How well a dictionary's latents say which circuits are active. Chapter 15.
+    """How well a dictionary's latents say which circuits are active. Chapter 16.
 
     For each circuit the latent and the threshold with the best F1 on the even held-out samples are taken, and scored
     on the odd ones. A latent is on where it is above its threshold. A circuit that is active on none of the even or of

@@ -17,7 +17,7 @@ NOBODY = -1  # the group of a circuit that has none
 
 @dataclass(frozen=True, eq=False)
 class Likeness:
-    """Inner products of groups and circuits over each half of the weights, and what follows from them. Chapter 15.
+    """Inner products of groups and circuits over each half of the weights, and what follows from them. Chapter 16.
 
     The halves are the squares of a chessboard, by colour. A match is found on one half and scored on the other, and
     the other way round: the best of many groups owes something to chance, but only on the half on which it was chosen.

@@ -56,7 +56,7 @@ def replaced(held: Held, d: Decomposition, dtype: torch.dtype) -> Replaced:
 
 
 def adversarial(held: Held, d: Decomposition, ladder: Sequence[int]) -> dict[int, Score]:
-    """The reconstruction error under the worst masks found, after each number of steps in the ladder. Chapter 15.
+    """The reconstruction error under the worst masks found, after each number of steps in the ladder. Chapter 16.
 
     A mask is m_c = g_c + (1 − g_c) s_c with one s_c ∈ [0, 1] for the whole batch: what is not needed may be left in or
     out. s is drawn uniformly and climbs the error, s ← cut(s + .1 sign ∂E/∂s) to [0, 1], in float32.

@@ -22,7 +22,7 @@ LADDER = (20, 40, 80)  # steps of ascent, of which the first is the score
 
 @dataclass(frozen=True)
 class Scores(Rows):
-    """What a decomposition of a bed is worth; each figure with a standard error over circuits or samples. Chapter 15.
+    """What a decomposition of a bed is worth; each figure with a standard error over circuits or samples. Chapter 16.
 
     Groups are matched to circuits once for all matrices, by the Hungarian method; a match is found on one half of the
     weights and scored on the other, so that chance wins nothing.
@@ -91,7 +91,7 @@ KINDS = (  # name, in words, and whether more is better (1), less (−1), or nei
 
 
 def score(held: Held, d: Decomposition, *, capped: bool = True) -> Scores:
-    """The scores of a decomposition of a bed. Chapter 15.
+    """The scores of a decomposition of a bed. Chapter 16.
 
     Args:
         held: the bed; of a shuffled one, circuits are those of the original: what is found of them is an artefact.

@@ -14,7 +14,7 @@ _ROUNDING = 1e-12  # of float64; a figure below it is written as 0
 
 @dataclass(frozen=True)
 class Score:
-    """A figure and its standard error, over circuits or over samples; 0 where nothing is drawn. Chapter 15."""
+    """A figure and its standard error, over circuits or over samples; 0 where nothing is drawn. Chapter 16."""
 
     value: float
     standard_error: float
