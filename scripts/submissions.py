@@ -5,7 +5,6 @@ and `scores.json` with the scores of all seeds and of the control, with script, 
 left as it is: delete it to run it anew.
 """
 
-import platform
 import sys
 import time
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from superpos.apart import apd
 from superpos.apart.spd import Options, Spd, decompositions, spd
 from superpos.apart.submissions import SCORES, submit
 from superpos.apart.target import of_bed
+from superpos.tensors import machine
 
 STORED = Path(__file__).parent.parent / "superpos" / "data" / "submissions"
 SEEDS = tuple(range(5))
@@ -101,11 +101,6 @@ def taken(model: Spd | apd.Apd, bed: beds.Bed, plan: Plan, method: str, labels: 
     if isinstance(model, apd.Apd):
         return apd.decompositions(model, bed, **said)
     return decompositions(model, bed, labels=labels, **said)
-
-
-def machine() -> str:
-    """Where it ran, in words."""
-    return f"{platform.machine()}, {torch.get_num_threads()} thread(s), torch {torch.__version__}"
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ there is left as it is, so that the script goes on where it was stopped. A toy m
 """
 
 import json
-import platform
 import sys
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import Any
 import torch
 
 from superpos.apart import apd, spd, toys
+from superpos.tensors import machine
 from superpos.words import plain
 from superpos.writing import written
 
@@ -103,7 +103,7 @@ def run(plan: Plan, seed: int) -> dict[str, Any]:
         "recovered": toys.recovered(model)[0],
         "terms": terms,
         "seconds": round(time.time() - start),
-        "machine": f"{platform.machine()}, {torch.get_num_threads()} thread(s), torch {torch.__version__}",
+        "machine": machine(),
         "script": "scripts/toys.py",
     }
 

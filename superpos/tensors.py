@@ -1,6 +1,7 @@
 """The tensors of a safetensors file, by name; what is wrong with one is said in words that name it. Chapters 15, 16."""
 
 import hashlib
+import platform
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -49,6 +50,11 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
         save_file(held, path, metadata=metadata)
     except SafetensorError as error:
         raise OSError(f"path is {path}; it could not be written ({error})") from error
+
+
+def machine() -> str:
+    """Where numbers are computed, in words: the processor, the threads, and torch."""
+    return f"{platform.machine()}, {torch.get_num_threads()} thread(s), torch {torch.__version__}"
 
 
 def digest(tensors: Mapping[str, Tensor], text: str) -> str:

@@ -28,7 +28,7 @@ from superpos.training import (
     sharers,
 )
 from superpos.training.inside import alone
-from superpos.training.study import Trained, adversarial, measured, small_circuits, start, trained
+from superpos.training.study import Trained, adversarial, construction, measured, small_circuits, start, trained
 
 D, T, d, L = 16, 6, 4, 2
 OPTIONS = Options(batch=64, rate=1e-2)
@@ -136,6 +136,22 @@ def test_it_stops_when_it_is_told_to_and_goes_on():
 
     assert run.run(400, interrupted).done == 300
     assert run.run(400).done == 400
+    assert all(torch.equal(a, b) for a, b in zip(weights(whole), weights(run), strict=True))
+
+
+def test_an_interrupt_in_the_middle_of_a_step_makes_no_half_step(monkeypatch):
+    whole, run = made().run(300), made()
+    step, calls = run.adam.step, []
+
+    def interrupted(*args):
+        step(*args)
+        calls.append(run.done)
+        if len(calls) in (37, 151, 222):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(run.adam, "step", interrupted)
+    ends = [run.run(300).done for _ in range(4)]
+    assert ends == [0, 100, 100, 300]
     assert all(torch.equal(a, b) for a, b in zip(weights(whole), weights(run), strict=True))
 
 
@@ -314,6 +330,23 @@ def test_tangent_features_leave_what_is_predicted():
     assert theory.tangent(10, 64, 2) < theory.tangent(40, 64, 2) < theory.tangent(160, 64, 2) < 1
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_smallest_network_and_other_precisions(dtype):
+    small = circuits.random_mlps(1, 1, 1, seed=0).to(dtype)
+    net = random_network(random_ports(1, 1, 1, seed=0), 1, seed=0).to(dtype)
+    [found] = Training([net], [small], OPTIONS, [0]).run(5).networks_now()
+    assert found.dense()[0][0].dtype == dtype
+    assert all(math.isfinite(x) for x in vars(inside(found, small, seed=0)).values())
+
+
+def test_no_construction_of_that_name_or_size_is_said():
+    small = circuits.random_mlps(64, 4, 2, seed=0)
+    with pytest.raises(ValueError, match="name is 'exakt'; for MLPCircuits it must be 'dedicated' or 'exact' or 'red"):
+        construction("exakt", small, 64, 0)
+    with pytest.raises(ValueError, match="D is 16: redundant holds no 64 circuits there with 1 … 8 copies"):
+        construction("redundant", small, 16, 0)
+
+
 # Bad input
 
 
@@ -371,9 +404,9 @@ def test_a_loss_that_is_not_finite_ends_the_run_at_the_last_good_state():
     late = made().run(250)
     with torch.no_grad():
         late.learnt["layers.0.W"].fill_(math.inf)
-    with pytest.raises(FloatingPointError, match="not finite at step 250; the weights are those of step 200"):
+    with pytest.raises(FloatingPointError, match="not finite at step 250; the weights are those of step 250"):
         late.run(300)
-    good = made().run(200)
+    good = made().run(250)
     assert all(torch.equal(a, b) for a, b in zip(weights(good), weights(late), strict=True))
 
 
@@ -390,6 +423,19 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path):
     write_tensors(other := tmp_path / "c.safetensors", {"x": torch.ones(3)})
     with pytest.raises(ValueError, match="it holds no training"):
         training.load(other)
+    (plain := tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match="no safetensors file"):
+        training.save(plain, made().state())
+    assert plain.read_text() == "mine"
+    cut = made().state()
+    cut.tensors["exp_avg layers.0.b"] = torch.ones(1, 1)
+    run = made()
+    with pytest.raises(ValueError, match=r"state has \(1, 1\) for exp_avg layers.0.b; it must be of shape \(1, 16\)"):
+        run.restore(cut)
+    assert all(torch.equal(a, b) for a, b in zip(weights(run), weights(made()), strict=True))
+    strange = Training(made().networks, [circuits.random_mlps(T, d, L, seed=9)], OPTIONS, [0])
+    with pytest.raises(ValueError, match="other settings, digest"):
+        strange.restore(made().state())
     state = made().state()
     state.tensors["learnt layers.0.W"][0, 0, 0] = math.nan
     with pytest.raises(ValueError, match="state is not to be saved: learnt layers"):

@@ -1,6 +1,5 @@
 """A study: what dictionaries and readings say of which circuits are active, on beds and their controls. Chapter 17."""
 
-import platform
 import time
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from superpos.apart.nonnegative import factors, split
 from superpos.apart.transcoded import components, likeness, transcoders
 from superpos.beds import Bed, Samples, bed
 from superpos.beds.scoring.evidence import match
+from superpos.tensors import machine
 
 SITES = ("input", "output", "matrix")
 LEARNT = ("l1", "top", "nmf", "transcoder")
@@ -66,9 +66,8 @@ def studied(study: Study, seed: int) -> dict[str, object]:
         before, after = ([a.float() for a in _at(b, x)] for x in (samples, scored))
         found = _latents(b, study, seed, before, after)
     rows = [{"sparsity": s, **match(f, active).means(), **more} for s, f, more in found]
-    machine = f"{platform.machine()}, {torch.get_num_threads()} thread, torch {torch.__version__}"
     columns = {name: [_short(row[name]) for row in rows] for name in rows[0]}
-    return {**columns, "version": b.version, "seconds": round(time.perf_counter() - start, 1), "machine": machine}
+    return {**columns, "version": b.version, "seconds": round(time.perf_counter() - start, 1), "machine": machine()}
 
 
 def studies(name: str) -> list[Study]:

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from superpos.checks import check_count, check_number
+from superpos.sampling import generator
 
 _ANGLES = 400  # at which a function of an angle is known
 _FEW = 50  # the same, where each takes many circuits
@@ -85,7 +86,7 @@ def _spectrum(L: int) -> Float[Tensor, " k"]:
 def _power(L: int, seed: int) -> Float[Tensor, " k"]:
     """The share of the square of Gaussian circuits' answers, L layers and d = 4, in each degree of the input."""
     c, parts = _harmonics(_FEW)
-    g = torch.Generator().manual_seed(seed)
+    g = generator(seed, "power")
     w = torch.randn((L, _CIRCUITS, 4, 4), generator=g, dtype=torch.float64) * math.sqrt(0.5)
     one, other = torch.randn((2, _CIRCUITS, 4), generator=g, dtype=torch.float64)
     one = one / one.norm(dim=1, keepdim=True)

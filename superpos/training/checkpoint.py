@@ -2,6 +2,7 @@
 
 import json
 from os import PathLike
+from pathlib import Path
 
 from superpos.tensors import infinite, read_tensors, write_tensors
 from superpos.training.descent import State
@@ -16,11 +17,13 @@ def save(path: str | PathLike[str], state: State) -> None:
     """Write a state of a training to a safetensors file; an older state there gives way to it. Chapter 14.
 
     Raises:
-        ValueError: if a number is not finite.
+        ValueError: if a number is not finite, or something else than a training stands there, which is left alone.
         OSError: as `superpos.writing.check_free`, or if the disk has no room for it.
     """
     if wrong := infinite(state.tensors):
         raise ValueError(f"state is not to be saved: {wrong}; every number must be finite")
+    if Path(path).is_file():
+        load(path)
     about = {"format": FORMAT, "done": state.done, "settings": state.settings}
     with written(path, overwrite=True) as file:
         write_tensors(file, state.tensors, {FORMAT: json.dumps(about)})

@@ -12,6 +12,7 @@ from torch import Tensor
 from superpos.checks import check_count, check_seed
 from superpos.circuits import MLPCircuits, ResidualCircuits
 from superpos.sampling import generator
+from superpos.tensors import digest
 from superpos.training.network import TrainedNetwork
 from superpos.training.options import Options, batch
 from superpos.training.ports import encode, read
@@ -78,7 +79,10 @@ class Training:
         self.learnt = {k: x.requires_grad_() for k, x in whole.items() if k.startswith(begins[options.learns])}
         self.fixed = {k: x for k, x in whole.items() if k not in self.learnt}
         self.adam = torch.optim.AdamW([*self.learnt.values()], options.rate, weight_decay=options.decay, foreach=True)
-        self.device = held[0]["encoder"].device
+        numbers = {
+            f"{r} {name}": x for r, c in enumerate(circuits) for name, x in vars(c).items() if torch.is_tensor(x)
+        }
+        self._digest = digest({**self.fixed, **numbers}, "")
         self.done, self.unit = 0, self._unit()
         self._kept = self.state()
 
@@ -87,8 +91,8 @@ class Training:
 
         Args:
             steps: in all.
-            watch: is told the step and the losses, every 100 steps; if it returns True the training ends there, as it
-                does, between two steps, when it is interrupted from the keyboard.
+            watch: is told the step and the losses, every 100 steps; if it returns True the training ends there. When it
+                is interrupted from the keyboard it ends at the last state that was kept, at most 100 steps before.
 
         Raises:
             FloatingPointError: if a loss is not finite; the training then stands at the last state that was kept, at
@@ -102,8 +106,9 @@ class Training:
                     self._kept = self.state()
                     if watch is not None and watch(self.done, loss):
                         break
-        except KeyboardInterrupt:
-            pass
+        except KeyboardInterrupt:  # perhaps in the middle of a step, which then would be made half
+            return self.restore(self._kept)
+        self._kept = self.state()
         return self
 
     def settled(self) -> list[TrainedNetwork]:
@@ -130,10 +135,10 @@ class Training:
         return found
 
     def settings(self) -> dict[str, Any]:
-        """What a state of this training belongs to: sizes, options and seeds."""
+        """What a state of this training belongs to: sizes, options, seeds, and a digest of what it leaves as it is."""
         net = self.networks[0]
         sizes = {"T": net.T, "d": net.d, "L": net.L, "D": net.D, "layers": len(net.layers)}
-        return {**sizes, **asdict(self.options), "seeds": list(self.seeds)}
+        return {**sizes, **asdict(self.options), "seeds": list(self.seeds), "digest": self._digest}
 
     def state(self) -> State:
         """A copy of all that it needs to go on from this step."""
@@ -148,12 +153,18 @@ class Training:
         """Go to a state.
 
         Raises:
-            ValueError: if it is one of other settings; the message names them.
+            ValueError: if it is one of other settings, or lacks a tensor; nothing is changed then.
         """
         here = self.settings()
         if other := [name for name in here if here[name] != state.settings.get(name)]:
             told = ", ".join(f"{name} = {state.settings.get(name)!r} for {here[name]!r}" for name in other)
             raise ValueError(f"state is of a training with other settings, {told}; go on with a training of those")
+        for name, x in self.learnt.items():
+            for kind in ("learnt", *_MOMENTS):
+                found = state.tensors.get(f"{kind} {name}")
+                if found is None or found.shape != x.shape:
+                    shape = None if found is None else tuple(found.shape)
+                    raise ValueError(f"state has {shape} for {kind} {name}; it must be of shape {tuple(x.shape)}")
         with torch.no_grad():
             for name, x in self.learnt.items():
                 x.copy_(state.tensors[f"learnt {name}"])
@@ -185,7 +196,7 @@ class Training:
         o, drawn, truth = self.options, [], []
         for small, seed in zip(self.circuits, self.seeds, strict=True):
             own = generator(seed, f"batch {name}").initial_seed()
-            drawn.append([x.to(self.device) for x in batch(small, o.z, o.batch, seed=own, inputs=o.inputs)])
+            drawn.append(batch(small, o.z, o.batch, seed=own, inputs=o.inputs))
             truth.append(small.run(*drawn[-1])[-1])
         square = (self._answers(drawn, name) - torch.stack(truth)).square().sum(dim=-1)
         if o.loss == "square":
@@ -196,7 +207,7 @@ class Training:
             loss = square.flatten(1).topk(max(1, o.batch * o.z // _WORST), dim=1).values.mean(dim=1)
         return loss / self.unit
 
-    def _answers(self, drawn: list[list[Tensor]], name: str) -> Float[Tensor, "R B z d"]:
+    def _answers(self, drawn: list[tuple[Tensor, Tensor]], name: str) -> Float[Tensor, "R B z d"]:
         """What the networks answer, all of them by one product a layer."""
         o, held = self.options, {**self.fixed, **self.learnt}
         g = generator(self.seeds[0], f"noise {name}")
@@ -205,7 +216,7 @@ class Training:
         A = torch.stack([encode(own, *one) for own, one in zip(held["encoder"], drawn, strict=True)])
         for k, layer in enumerate(self.networks[0].layers):
             of = {part: held[f"layers.{k}.{part}"] for part in layer.state_dict()}
-            pre = torch.baddbmm(of["b"][:, None], A, of["W" if "W" in of else "W_in"].mT)
+            pre = torch.baddbmm(of["b"][:, None], A, of["W"].mT)
             neurons = pre.relu() if layer.relu else pre
             A = A + neurons @ of["W_out"].mT if "W_out" in of else neurons
             A = _shaken(A, o.noise, g) if o.noise else A
@@ -215,7 +226,7 @@ class Training:
         """The mean square of an answer, by which losses are divided."""
         o, found = self.options, []
         for small, seed in zip(self.circuits, self.seeds, strict=True):
-            drawn = [x.to(self.device) for x in batch(small, o.z, _SCALE, seed=seed, inputs=o.inputs)]
+            drawn = batch(small, o.z, _SCALE, seed=seed, inputs=o.inputs)
             found.append(small.run(*drawn)[-1].square().sum(dim=-1).mean())
         return torch.stack(found)
 
@@ -223,7 +234,7 @@ class Training:
 def _shaken(x: Float[Tensor, "R a b"], share: float, g: torch.Generator) -> Float[Tensor, "R a b"]:
     """With noise of that share of the root mean square of each network's numbers."""
     size = x.detach().square().mean(dim=(1, 2), keepdim=True).sqrt()
-    return x + share * size * torch.randn(x.shape, generator=g).to(x)
+    return x + share * size * torch.randn(x.shape, generator=g, dtype=torch.float32).to(x)
 
 
 def _check(

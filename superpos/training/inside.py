@@ -34,7 +34,8 @@ class Inside:
         overlap: mean squared cosine between what two circuits leave in the last layer, each in the mean of its inputs,
             beside the mean of all circuits.
         welch: the floor of this number, of directions that use all of the space.
-        margin: how far below 0 a neuron is that is off, in units of the root mean square of those that are on.
+        margin: how far below 0 a neuron is that is off, in units of the root mean square of those of its layer that are
+            on; 0 if none is.
         bystanders: share of the other circuits that break if the neurons which one circuit uses are taken away.
     """
 
@@ -54,7 +55,7 @@ def alone(
     """A batch in which every circuit is active by itself, on so many inputs. Chapter 14."""
     check_count("each", each)
     _, x = batch(circuits, 1, circuits.T * each, seed=seed, inputs=inputs)
-    return torch.arange(circuits.T).repeat_interleave(each)[:, None], x
+    return torch.arange(circuits.T, device=x.device).repeat_interleave(each)[:, None], x
 
 
 def attribution(
@@ -93,7 +94,7 @@ def ablation(
         columns = []
         for l, width in enumerate(layer.neurons_wide for layer in network.plain_layers):
             for j in range(width):
-                off = _answer(network, active, inputs, {l: torch.tensor([j])}) - whole
+                off = _answer(network, active, inputs, {l: torch.tensor([j], device=whole.device)}) - whole
                 columns.append(_by_circuit(off.square().sum(dim=1, keepdim=True), network.T))
         size = _by_circuit(whole.square().sum(dim=1, keepdim=True), network.T)
     return torch.cat(columns, dim=1) / size.clamp_min(1e-30)
@@ -125,7 +126,7 @@ def bystanders(
             gone = {l: part.nonzero()[:, 0] for l, part in enumerate(used[u].split(widths))}
             off = (_answer(network, active, inputs, gone) - whole).square().sum(dim=1, keepdim=True)
             share = _by_circuit(off, network.T)[:, 0] / size
-            broken.append((share >= _BROKEN)[torch.arange(network.T) != u].double().mean())
+            broken.append((share >= _BROKEN)[torch.arange(network.T, device=size.device) != u].double().mean())
     return torch.stack(broken).mean().item() if network.T > 1 else 0.0
 
 
@@ -148,7 +149,8 @@ def inside(
         for layer in network.plain_layers:
             pre = layer.pre_activations(A)
             on.append((pre > 0).double().flatten())
-            low.append((-pre[pre < 0] / pre[pre > 0].square().mean().sqrt()).flatten())
+            if (pre > 0).any():
+                low.append(-pre[pre < 0] / pre[pre > 0].square().mean().sqrt())
             A = layer(A)
         left = _by_circuit(A, network.T)
         left = left - left.mean(dim=0)
@@ -156,7 +158,7 @@ def inside(
         cosines = (left @ left.mT).square()
     T, D = left.shape
     off_diagonal = (cosines.sum() - cosines.diagonal().sum()) / max(1, T * (T - 1))
-    below = torch.cat(low)
+    below = torch.cat([A.new_zeros(0), *low])
     return Inside(
         on=torch.cat(on).mean().item(),
         users=used.sum(dim=0).double().mean().item(),

@@ -19,7 +19,7 @@ __all__ = ["TrainedNetwork", "of_network", "random_network"]
 class PlainLayer(Layer):
     """A ← ReLU(W A + b), or without the ReLU."""
 
-    def __init__(self, W: Float[Tensor, "D1 D"], b: Float[Tensor, " D1"], relu: bool = True) -> None:
+    def __init__(self, W: Float[Tensor, "M D"], b: Float[Tensor, " M"], relu: bool = True) -> None:
         super().__init__()
         self.W, self.b, self.relu = nn.Parameter(W), nn.Parameter(b), relu
 
@@ -36,53 +36,39 @@ class PlainLayer(Layer):
         """The number of its neurons."""
         return len(self.b)
 
-    def pre_activations(self, A: Float[Tensor, "B D"]) -> Float[Tensor, "B D1"]:
+    def pre_activations(self, A: Float[Tensor, "B D"]) -> Float[Tensor, "B M"]:
         """W A + b."""
         return linear(A, self.W, self.b)
-
-    def neurons(self, A: Float[Tensor, "B D"]) -> Float[Tensor, "B D1"]:
-        pre = self.pre_activations(A)
-        return pre.relu() if self.relu else pre
-
-    def write(self, A: Float[Tensor, "B D"], neurons: Float[Tensor, "B D1"]) -> Float[Tensor, "B D1"]:
-        return neurons
-
-    def dense(self) -> tuple[Tensor, Tensor]:
-        return self.W, self.b
-
-
-class PlainResidualLayer(Layer):
-    """A ← A + W_out ReLU(W_in A + b), or without the ReLU."""
-
-    def __init__(
-        self, W_in: Float[Tensor, "M D"], b: Float[Tensor, " M"], W_out: Float[Tensor, "D M"], relu: bool = True
-    ) -> None:
-        super().__init__()
-        self.W_in, self.b, self.W_out = nn.Parameter(W_in), nn.Parameter(b), nn.Parameter(W_out)
-        self.relu = relu
-
-    @property
-    def width(self) -> int:
-        return len(self.W_out)
-
-    @property
-    def neurons_wide(self) -> int:
-        """The number of its neurons."""
-        return len(self.b)
-
-    def pre_activations(self, A: Float[Tensor, "B D"]) -> Float[Tensor, "B M"]:
-        """W_in A + b."""
-        return linear(A, self.W_in, self.b)
 
     def neurons(self, A: Float[Tensor, "B D"]) -> Float[Tensor, "B M"]:
         pre = self.pre_activations(A)
         return pre.relu() if self.relu else pre
 
+    def write(self, A: Float[Tensor, "B D"], neurons: Float[Tensor, "B M"]) -> Float[Tensor, "B D1"]:
+        return neurons
+
+    def dense(self) -> tuple[Tensor, ...]:
+        return self.W, self.b
+
+
+class PlainResidualLayer(PlainLayer):
+    """A ← A + W_out ReLU(W A + b), or without the ReLU."""
+
+    def __init__(
+        self, W: Float[Tensor, "M D"], b: Float[Tensor, " M"], W_out: Float[Tensor, "D M"], relu: bool = True
+    ) -> None:
+        super().__init__(W, b, relu)
+        self.W_out = nn.Parameter(W_out)
+
+    @property
+    def width(self) -> int:
+        return len(self.W_out)
+
     def write(self, A: Float[Tensor, "B D"], neurons: Float[Tensor, "B M"]) -> Float[Tensor, "B D"]:
         return A + linear(neurons, self.W_out)
 
-    def dense(self) -> tuple[Tensor, Tensor, Tensor]:
-        return self.W_in, self.b, self.W_out
+    def dense(self) -> tuple[Tensor, ...]:
+        return self.W, self.b, self.W_out
 
 
 class TrainedNetwork(Network):
@@ -97,7 +83,7 @@ class TrainedNetwork(Network):
     encoder: Float[Tensor, "T d1 D"]
     readout: Float[Tensor, "T d D1"]
 
-    def __init__(self, ports: Ports, layers: Sequence[PlainLayer | PlainResidualLayer], L: int) -> None:
+    def __init__(self, ports: Ports, layers: Sequence[PlainLayer], L: int) -> None:
         super().__init__()
         self.T, d1, D = ports.encoder.shape
         self.d, self._L = d1 - 1, L
@@ -115,9 +101,9 @@ class TrainedNetwork(Network):
         return Ports(self.encoder, self.readout)
 
     @property
-    def plain_layers(self) -> list[PlainLayer | PlainResidualLayer]:
+    def plain_layers(self) -> list[PlainLayer]:
         """All layers, in turn."""
-        return [layer for layer in self.layers if isinstance(layer, PlainLayer | PlainResidualLayer)]
+        return [layer for layer in self.layers if isinstance(layer, PlainLayer)]
 
     @property
     def L(self) -> int:
@@ -171,10 +157,10 @@ def random_network(
     D = ports.encoder.shape[2]
     g = generator(seed, "layers")
     like = ports.encoder
-    made: list[PlainLayer | PlainResidualLayer] = []
+    made: list[PlainLayer] = []
     for _ in range(layers):
         M = D if neurons is None else neurons
-        W = (torch.randn((M, D), generator=g) * math.sqrt((2 if relu else 1) / D)).to(like)
+        W = (torch.randn((M, D), generator=g, dtype=torch.float32) * math.sqrt((2 if relu else 1) / D)).to(like)
         if neurons is None:
             made.append(PlainLayer(W, like.new_zeros(M), relu))
         else:
@@ -190,13 +176,13 @@ def of_network(network: Network) -> TrainedNetwork:
         ValueError: if a layer has no ReLU where the others have one, so that plain layers do not say the same.
     """
     ports = ports_of(network)
-    layers: list[PlainLayer | PlainResidualLayer] = []
+    layers: list[PlainLayer] = []
     for W, b, *back in network.dense():
         W_in, bias, *W_out = (x.detach().clone() for x in (W, b, *back))
         layers.append(PlainResidualLayer(W_in, bias, W_out[0]) if W_out else PlainLayer(W_in, bias))
     plain = TrainedNetwork(ports, layers, network.L)
-    t = torch.arange(network.T)[:, None]
-    x = next(network.parameters()).new_ones(network.T, 1, network.d) / 2
+    t = torch.arange(network.T, device=ports.encoder.device)[:, None]
+    x = ports.encoder.new_ones(network.T, 1, network.d) / 2
     answers = [one.run_layers(t, x).estimates[-1] for one in (network, plain)]
     if not torch.allclose(*answers, rtol=1e-3, atol=1e-4):
         raise ValueError("network has layers that no plain ReLU layer says, such as a last one without a ReLU")

@@ -58,8 +58,12 @@ class Options:
 def batch(
     circuits: Circuits, z: int, size: int, *, seed: int, inputs: Inputs = "sphere"
 ) -> tuple[Int64[Tensor, "size z"], Float[Tensor, "size z d"]]:
-    """Random active sets, and inputs for them: as training sees them, and as it is measured. Chapter 14."""
-    active = random_active(circuits.T, size, z, seed=seed)
+    """Random active sets, and inputs for them: as training sees them, and as it is measured. Chapter 14.
+
+    They are on the device of the circuits, and inputs of their dtype.
+    """
+    like = circuits.stack
+    active = random_active(circuits.T, size, z, seed=seed).to(like.device)
     if inputs == "points":
-        return active, conditional_inputs(sphere(size, z, 2, seed=seed) / math.sqrt(2))
-    return active, sphere(size, z, circuits.d, seed=seed)
+        return active, conditional_inputs(sphere(size, z, 2, seed=seed) / math.sqrt(2)).to(like)
+    return active, sphere(size, z, circuits.d, seed=seed).to(like)

@@ -81,8 +81,8 @@ def random_ports(T: int, d: int, D: int, *, seed: int) -> Ports:
             f"are allowed, which is T = {_NUMBERS // ((2 * d + 1) * D):,} with d = {d} and D = {D}"
         )
     g = generator(seed, "ports")
-    encoder = torch.randn((T, d + 1, D), generator=g) / math.sqrt(d + 1)
-    return Ports(encoder, torch.randn((T, d, D), generator=g) / math.sqrt(D))
+    encoder = torch.randn((T, d + 1, D), generator=g, dtype=torch.float32) / math.sqrt(d + 1)
+    return Ports(encoder, torch.randn((T, d, D), generator=g, dtype=torch.float32) / math.sqrt(D))
 
 
 def ports_of(network: Network) -> Ports:
@@ -96,8 +96,8 @@ def ports_of(network: Network) -> Ports:
     if not isinstance(network, Network):
         raise TypeError(f"network is {type(network).__name__}; it must be a superpos.network.Network")
     T, d = network.T, network.d
-    everyone = torch.arange(T)[:, None]
     like = next(network.parameters())
+    everyone = torch.arange(T, device=like.device)[:, None]
     none = like.new_zeros(T, 1, d)
     base = network.encode(everyone, none)
     unit = [network.encode(everyone, none + one) - base for one in torch.eye(d).to(like)]

@@ -1,10 +1,8 @@
 """A study: what training finds in one setting, beside what it started from. Chapter 14."""
 
 import math
-import platform
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,6 +11,7 @@ import torch
 from superpos import balanced, circuits, dedicated, errors, exact, redundant, residual
 from superpos.circuits import MLPCircuits, ResidualCircuits
 from superpos.network import Network
+from superpos.tensors import machine
 from superpos.training.descent import Training
 from superpos.training.inside import inside
 from superpos.training.network import TrainedNetwork, of_network, random_network
@@ -24,6 +23,7 @@ __all__ = ["SAMPLES", "Trained", "adversarial", "construction", "measured", "sma
 Small = MLPCircuits | ResidualCircuits
 _FIRST = 1000  # steps after which it is looked at first; then they are doubled
 _ENOUGH = 0.05  # a doubling that lowers the error by less is the last one
+_COPIES = 8  # of a neuron, at most, that a construction may have
 _FRESH = 1 << 20  # seed of the samples on which it is measured, apart from those of training
 SAMPLES = 16_384  # on which a network is measured
 
@@ -85,8 +85,12 @@ def small_circuits(setting: Trained, seed: int) -> Small:
     return circuits.conditional_rotations(setting.T, setting.L, seed=seed)
 
 
-def construction(name: str, small: Small, D: int, seed: int) -> Network:
-    """The network of a construction, in width D, with as many copies as give it the smallest error."""
+def construction(name: str, small: Small, D: int, seed: int, inputs: Inputs = "sphere") -> Network:
+    """The network of a construction, in width D, with as many copies as give it the smallest error. Chapter 14.
+
+    Raises:
+        ValueError: if it has no such name, cannot carry such circuits, or holds fewer of them in this width.
+    """
     if name == "dedicated":
         return dedicated.embed(small)
     makes: dict[str, Callable[[int], Network]]
@@ -100,17 +104,19 @@ def construction(name: str, small: Small, D: int, seed: int) -> Network:
             "redundant": lambda S: redundant.embed(small, D, S, seed=seed),
             "balanced": lambda S: balanced.embed(small, D, S, seed=seed),
         }
-    made = []
-    for S in range(1, 9):
-        with suppress(ValueError):  # the code does not hold so many
+    if name not in makes:
+        allowed = " or ".join(map(repr, ("dedicated", "exact", *makes)))
+        raise ValueError(f"name is {name!r}; for {type(small).__name__} it must be {allowed}")
+    made, refused = [], None
+    for S in range(1, _COPIES + 1):
+        try:
             made.append(makes[name](S))
-    active, x = batch(small, 1, 2048, seed=seed, inputs="points" if small_is_turning(small) else "sphere")
+        except ValueError as error:  # the code does not hold so many
+            refused = error
+    if not made:
+        raise ValueError(f"D is {D}: {name} holds no {small.T} circuits there with 1 … {_COPIES} copies") from refused
+    active, x = batch(small, 1, 2048, seed=seed, inputs=inputs)
     return min(made, key=lambda net: errors.measure(net, small, active, x).relative[-1].item())
-
-
-def small_is_turning(small: Small) -> bool:
-    """Whether they are conditional rotations, which are given points."""
-    return getattr(small, "bound", None) is not None
 
 
 def start(setting: Trained, small: Small, seed: int) -> TrainedNetwork:
@@ -120,7 +126,7 @@ def start(setting: Trained, small: Small, seed: int) -> TrainedNetwork:
         ports = random_ports(setting.T, small.d, D, seed=seed)
         M = D if setting.family == "residual" else None
         return random_network(ports, setting.L, seed=seed, layers=layers, neurons=M, relu=setting.neurons)
-    made = construction(setting.start, small, D, seed)
+    made = construction(setting.start, small, D, seed, setting.inputs)
     if setting.reset:
         return random_network(ports_of(made), setting.L, seed=seed, layers=layers, relu=setting.neurons)
     return of_network(made)
@@ -196,6 +202,6 @@ def trained(setting: Trained, seed: int) -> dict[str, Any]:
     return {
         **found,
         "seconds": round(time.time() - begin, 1),
-        "machine": f"{platform.machine()}, {torch.get_num_threads()} thread(s), torch {torch.__version__}",
+        "machine": machine(),
         "script": "scripts/trainings.py",
     }
