@@ -141,7 +141,7 @@ def test_a_chapter_is_read_run_moved_and_saved(lab, browser):
     words = figure.locator("p").inner_text()
     figure.locator(".noUi-handle").press("ArrowRight")
     page.wait_for_function("old => document.querySelector('.superpos-fig-claim p').innerText !== old", arg=words)
-    assert "circuit 6 from slot 2 to slot 0" in figure.locator("p").inner_text()
+    assert "circuit 5 from slot 1 to slot 2" in figure.locator("p").inner_text()
 
     do(page, "docmanager:save")
     assert (lab.folder / CHAPTER).read_text() == before
